@@ -1,0 +1,61 @@
+# Needs python3 (3.11 or newer), its pip, and make. Linux and macOS.
+PYTHON ?= python3
+ARGS ?=
+V := .venv
+B := $(V)/bin
+LOCKS := requirements.lock requirements-dev.lock requirements-uv.lock
+STAMP := $(V)/.stamp-$(shell cat $(LOCKS) | cksum | cut -d' ' -f1)
+COMPILE := pip compile -q --universal --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url --python-version 3.11
+# uv does not read pip's settings: hand it the index, the wheels and little patience.
+define UV
+index=$${PIP_INDEX_URL:-$$($(B)/pip config get global.index-url 2>/dev/null || true)}; \
+  env $${index:+UV_DEFAULT_INDEX="$$index"} $${PIP_FIND_LINKS:+UV_FIND_LINKS="$$PIP_FIND_LINKS"} \
+  UV_HTTP_CONNECT_TIMEOUT=3 UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 UV_SYSTEM_CERTS=1 $(B)/uv
+endef
+
+.PHONY: help setup run demo test check bench lock clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+setup: $(STAMP)  ## make the environment in .venv from the locks; nothing to do while they stay the same
+
+run: setup  ## play one order through the hub and keep serving on 127.0.0.1:8080
+	$(B)/hub demo --serve $(ARGS)
+
+demo: setup  ## play one order through the hub and stop
+	$(B)/hub demo $(ARGS)
+
+test: setup  ## run all tests; ARGS="tests/unit -n 2" for some of them, on two cores
+	$(B)/python -m pytest $(ARGS)
+
+check: setup  ## format, lint, types and imports
+	$(B)/ruff format --check .
+	$(B)/ruff check .
+	$(B)/mypy
+	$(B)/lint-imports
+
+bench: setup  ## run the benchmarks
+	$(B)/python -m bench $(ARGS)
+
+lock: setup  ## rewrite the locks from requirements*.in; ARGS=--upgrade takes newer versions of the rest
+	for f in requirements requirements-dev requirements-uv; do \
+	  $(UV) $(COMPILE) $(ARGS) $$f.in -o $$f.lock || exit 1; done
+
+clean:  ## delete the environment and every cache; data in var/ stays
+	rm -rf $(V) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo 'Shop Hub needs Python 3.11 or newer. Name one: make setup PYTHON=python3.12'; exit 1; }
+	@echo 'making .venv'
+	@$(PYTHON) -m venv --clear $(V)
+	@$(B)/pip install -q --require-hashes -r requirements-uv.lock \
+	&& { $(UV) pip install -q --python $(B)/python --require-hashes -r requirements-dev.lock; } \
+	|| { echo 'uv could not; pip does the same, in about a minute'; \
+	  $(PYTHON) -m venv --clear $(V) && $(B)/pip install -q --require-hashes -r requirements-dev.lock; }
+	@printf '%s\n' '#!/bin/sh' "'''exec' \"$(CURDIR)/$(B)/python\" \"\$$0\" \"\$$@\"" "'''" \
+	  'import sys' 'sys.path[0] = "$(CURDIR)"' 'from hub.cli import main' 'sys.exit(main())' > $(B)/hub
+	@chmod +x $(B)/hub && touch $@

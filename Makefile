@@ -40,7 +40,7 @@ bench: setup  ## run the benchmarks
 	$(B)/python -m bench $(ARGS)
 
 lock: setup  ## rewrite the locks from requirements*.in; ARGS=--upgrade takes newer versions of the rest
-	for f in requirements requirements-dev requirements-uv; do \
+	@for f in requirements requirements-dev requirements-uv; do \
 	  $(UV) $(COMPILE) $(ARGS) $$f.in -o $$f.lock || exit 1; done
 
 clean:  ## delete the environment and every cache; data in var/ stays

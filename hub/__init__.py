@@ -1,0 +1,57 @@
+"""The public vocabulary: all that a connector imports."""
+
+from hub.clock import Clock, ManualClock, SystemClock
+from hub.effects import Auth, Effect, Limit, basic, bearer, deduped, header, keyed, unsafe, upsert
+from hub.errors import (
+    Ambiguous,
+    AuthFailed,
+    CallError,
+    ConfigError,
+    HubError,
+    RateLimited,
+    Reject,
+    Retry,
+    SignatureError,
+    Skip,
+)
+from hub.model import (
+    Event,
+    Json,
+    Money,
+    Outcome,
+    PaymentFact,
+    Request,
+    read_json,
+    rfc3339,
+    write_json,
+)
+from hub.payments import Capture, Find, Pay, PayLine, Refund, Sum
+from hub.plugin import (
+    Answer,
+    Call,
+    Check,
+    Connector,
+    ConnectorSettings,
+    Http,
+    ItemResult,
+    Links,
+    Page,
+    Reply,
+    Url,
+    action,
+    lookup,
+    sent_key,
+    source,
+)
+from hub.secrets import Secret
+from webhooks import schemes
+
+__all__ = [
+    "Ambiguous", "Answer", "Auth", "AuthFailed", "Call", "CallError", "Capture", "Check", "Clock",
+    "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event", "Find", "Http", "HubError",
+    "ItemResult", "Json", "Limit", "Links", "ManualClock", "Money", "Outcome", "Page", "Pay",
+    "PayLine", "PaymentFact", "RateLimited", "Refund", "Reject", "Reply", "Request", "Retry",
+    "Secret", "SignatureError", "Skip", "Sum", "SystemClock", "Url", "action", "basic", "bearer",
+    "deduped", "header", "keyed", "lookup", "read_json", "rfc3339", "schemes", "sent_key", "source",
+    "unsafe", "upsert", "write_json",
+]  # fmt: skip

@@ -1,0 +1,58 @@
+"""Finding connector classes: shipped folders, the admin's own, entry points. Imported on demand."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from hub.plugin import Connector
+
+_SHIPPED = Path(__file__).resolve().parent.parent / "connectors"
+
+
+def discover(kind: str, folders: Iterable[Path] = ()) -> type[Connector]:
+    """Import the connector class of a type: shipped, from a plugin folder, or an entry point.
+
+    Raises:
+        LookupError: There is no such type; the message lists those there are.
+    """
+    for module in _modules(kind, folders):
+        for member in vars(module).values():
+            own = isinstance(member, type) and issubclass(member, Connector)
+            if own and member.__dict__.get("type") == kind:
+                return member  # type: ignore[no-any-return] # issubclass was just asked
+    raise LookupError(f"no connector type '{kind}' (have: {', '.join(available(folders))})")
+
+
+def available(folders: Iterable[Path] = ()) -> list[str]:
+    """Name the connector types that can be used, without importing any."""
+    found = {entry.name for entry in entry_points(group="hub.connectors")}
+    for root in (_SHIPPED, *folders):
+        found |= {p.parent.name for p in Path(root).glob("*/__init__.py")}
+    return sorted(found)
+
+
+def _modules(kind: str, folders: Iterable[Path]) -> Iterable[Any]:
+    if (_SHIPPED / kind / "__init__.py").exists():
+        yield importlib.import_module(f"connectors.{kind}")
+    for folder in folders:
+        if (path := Path(folder) / kind / "__init__.py").exists():
+            yield _import_folder(f"hub_plugins.{kind}", path)
+    for entry in entry_points(group="hub.connectors", name=kind):
+        yield importlib.import_module(entry.module)
+
+
+def _import_folder(name: str, path: Path) -> Any:
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(
+        name, path, submodule_search_locations=[str(path.parent)]
+    )
+    if spec is None or spec.loader is None:
+        raise LookupError(f"{path} cannot be imported")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,81 @@
+"""What repeating an action does, how often an account may be called, how it proves itself."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+Kind = Literal["read", "write", "message", "money", "alert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What repeating an action does; decides what follows an unknown outcome."""
+
+    kind: Literal["keyed", "upsert", "deduped", "unsafe", "read"]
+    window: timedelta | None = None
+    by: str | None = None
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+def keyed(window: timedelta) -> Effect:
+    """The provider takes an idempotency key and remembers it for `window`."""
+    return Effect("keyed", window=window)
+
+
+def upsert(by: str) -> Effect:
+    """The provider finds or makes by the natural key `by`: repeating changes nothing."""
+    return Effect("upsert", by=by)
+
+
+def deduped(window: timedelta) -> Effect:
+    """The provider drops repeats by an id of ours, as best it can, for `window`."""
+    return Effect("deduped", window=window)
+
+
+unsafe = Effect("unsafe")
+"""Repeating does it again: an unknown outcome is parked, never guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `calls` in `per` seconds, for the account or for each operation."""
+
+    calls: int
+    per: float
+    by: Literal["account", "operation"] = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How an account's credential is sent; made by `bearer`, `basic` or `header`."""
+
+    make: Callable[[Any], Mapping[str, str]]
+
+    def headers(self, settings: Any) -> Mapping[str, str]:
+        """Give the headers that carry the credential."""
+        return self.make(settings)
+
+
+def bearer(name: str) -> Auth:
+    """Send the setting `name` as a bearer token."""
+    return Auth(lambda settings: {"Authorization": f"Bearer {getattr(settings, name).text()}"})
+
+
+def header(title: str, name: str) -> Auth:
+    """Send the setting `name` in the header `title`."""
+    return Auth(lambda settings: {title: getattr(settings, name).text()})
+
+
+def basic(user: str, password: str | None = None) -> Auth:
+    """Send the settings `user` and `password` (or an empty one) as HTTP Basic."""
+
+    def make(settings: Any) -> Mapping[str, str]:
+        pair = getattr(settings, user).reveal() + b":"
+        pair += getattr(settings, password).reveal() if password else b""
+        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+
+    return Auth(make)

@@ -1,0 +1,27 @@
+"""Ids that leave the hub: a prefix and 26 time-ordered characters (48 bits time, 80 random)."""
+
+import os
+import threading
+from datetime import datetime
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base32, lower case: sorts as it counts
+_lock = threading.Lock()
+_last = 0
+
+
+def new_id(prefix: str, now: datetime) -> str:
+    """Make an id such as `job_01k…`; later ids of one process always sort later.
+
+    >>> len(new_id("job", datetime(2026, 1, 1)))
+    30
+    """
+    global _last  # noqa: PLW0603 -- one counter per process keeps ids of one millisecond in order
+    number = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10))
+    with _lock:
+        # Within the last id's millisecond (or a clock set back) count on from it.
+        _last = number = number if number >> 80 > _last >> 80 else _last + 1 + number % (1 << 40)
+    return f"{prefix}_{_base32(number)}"
+
+
+def _base32(number: int) -> str:
+    return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,1 @@
+"""Webhooks: signature schemes, receiving and guarding inbound requests."""

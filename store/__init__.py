@@ -1,0 +1,1 @@
+"""The only SQL: schema, engine, writer, and the queries of inbox, events, jobs and shop."""

@@ -1,0 +1,14 @@
+"""What alembic runs: the migrations, on the connection store.migrate hands over."""
+
+from alembic import context
+
+from store import shop_schema  # noqa: F401 -- its tables belong to the same metadata
+from store.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

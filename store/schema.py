@@ -1,0 +1,269 @@
+"""The tables of inbox, events and jobs, alike on every store. Times are aware UTC datetimes.
+
+Never here: queries. Text plus CHECK instead of enums; integers for money; bytes for JSON, since
+bodies and payloads are encrypted (store.crypto) and never searched.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+metadata = MetaData()
+
+Int = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+Bytes = LargeBinary().with_variant(sqlite.BLOB(), "sqlite")
+
+
+class Time(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as integer microseconds since 1970."""
+
+    impl = Int
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Write."""
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read."""
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+def table(name: str, *parts: Any, counted: bool = False) -> Table:
+    """Declare a table: STRICT on SQLite; `counted` ones never give an id out twice."""
+    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_autoincrement=counted)
+
+
+def at(name: str, *, null: bool = False) -> Column[datetime]:
+    """Declare a time column."""
+    return Column(name, Time, nullable=null)
+
+
+def word(name: str, *, null: bool = False, **more: Any) -> Column[str]:
+    """Declare a text column."""
+    return Column(name, Text, nullable=null, **more)
+
+
+def number(name: str, *, null: bool = False, **more: Any) -> Column[int]:
+    """Declare an integer column."""
+    return Column(name, Int, nullable=null, **more)
+
+
+def data(name: str, *, null: bool = False) -> Column[bytes]:
+    """Declare a bytes column."""
+    return Column(name, Bytes, nullable=null)
+
+
+inbox = table(
+    "inbox",
+    word("id", primary_key=True),
+    word("connector"),
+    at("received_at"),
+    word("via"),
+    word("method"),
+    word("target"),
+    data("headers", null=True),
+    data("body", null=True),
+    word("secret_used", null=True),
+    Index("inbox_recent", "connector", "received_at"),
+)
+
+# One row per event ever taken in; the unique key is the dedupe, never check-then-act.
+dedupe = table(
+    "dedupe",
+    word("connector", primary_key=True),
+    Column("key16", Bytes, primary_key=True),
+    at("seen_on"),
+)
+
+job_keys = table(
+    "job_keys",
+    word("connector", primary_key=True),
+    Column("key16", Bytes, primary_key=True),
+    word("uid"),
+    at("seen_on"),
+)
+
+events = table(
+    "events",
+    Column("n", Int, primary_key=True, autoincrement=True),
+    word("id", unique=True),
+    word("ext_id", null=True),
+    word("type"),
+    word("schema", null=True),
+    word("connector"),
+    word("origin"),
+    word("aggregate_type", null=True),
+    word("aggregate_id", null=True),
+    number("aggregate_version", null=True),
+    number("sequence", null=True),
+    at("occurred_at"),
+    at("recorded_at"),
+    data("data", null=True),
+    word("inbox_id", null=True),
+    word("job", null=True),
+    number("failed", server_default="0"),
+    word("causation", null=True),
+    number("jobs_made", server_default="0"),
+    Index("events_job", "job", sqlite_where=text("job IS NOT NULL")),
+    Index("events_about", "aggregate_id", "n"),
+    Index("events_inbox", "inbox_id"),
+    counted=True,
+)
+
+
+def _job_columns() -> list[Column[Any]]:
+    """Give what a live job and an ended one both keep."""
+    return [
+        word("uid", unique=True),
+        word("connector"),
+        word("account"),
+        word("action"),
+        word("route", null=True),
+        word("event_id", null=True),
+        word("inbox_id", null=True),
+        word("lane", null=True),
+        word("state"),
+        number("prio", server_default="0"),
+        at("due_at"),
+        at("created_at"),
+        number("attempt", server_default="0"),
+        number("failures", server_default="0"),
+        number("blocks", server_default="0"),
+        at("give_up_at", null=True),
+        at("first_sent_at", null=True),
+        word("effect"),
+        word("key"),
+        data("body_hash", null=True),
+        data("payload", null=True),
+        word("mapping_hash", null=True),
+        word("ref", null=True),
+        word("error", null=True),
+    ]
+
+
+HEAD = "lane IS NOT NULL AND state IN ('r','l','u','b')"
+"""Who heads a lane; repeated word for word wherever the index jobs_head must be used."""
+
+jobs = table(
+    "jobs",
+    Column("id", Int, primary_key=True, autoincrement=True),
+    *_job_columns(),
+    word("lease_owner", null=True),
+    at("lease_until", null=True),
+    Index(
+        "jobs_head", "connector", "lane", unique=True,
+        sqlite_where=text(HEAD), postgresql_where=text(HEAD),
+    ),
+    Index(
+        "jobs_claim", "account", "prio", "due_at", "id",
+        sqlite_where=text("state = 'r'"), postgresql_where=text("state = 'r'"),
+    ),
+    Index(
+        "jobs_wait", "connector", "lane", "id",
+        sqlite_where=text("state = 'w'"), postgresql_where=text("state = 'w'"),
+    ),
+    Index(
+        "jobs_lease", "lease_until",
+        sqlite_where=text("state = 'l'"), postgresql_where=text("state = 'l'"),
+    ),
+    Index(
+        "jobs_unsure", "uid",
+        sqlite_where=text("state = 'u'"), postgresql_where=text("state = 'u'"),
+    ),
+    Index("jobs_event", "event_id"),
+    counted=True,
+)  # fmt: skip
+
+job_history = table(
+    "job_history",
+    Column("n", Int, primary_key=True, autoincrement=True),
+    number("id", null=True),
+    *_job_columns(),
+    word("reason", null=True),
+    word("ended_by", null=True),
+    at("ended_at"),
+    Index("history_event", "event_id"),
+    Index("history_recent", "ended_at"),
+    counted=True,
+)
+
+attempts = table(
+    "attempts",
+    word("job", primary_key=True),
+    Column("attempt", Int, primary_key=True),
+    at("started_at"),
+    number("ms", null=True),
+    word("outcome"),
+    number("status", null=True),
+    word("error", null=True),
+    word("request_id", null=True),
+)
+
+accounts = table(
+    "accounts",
+    word("account", primary_key=True),
+    word("connector"),
+    at("paused_until", null=True),
+    word("held_reason", null=True),
+    at("held_since", null=True),
+)
+
+links = table(
+    "links",
+    word("connector", primary_key=True),
+    word("kind", primary_key=True),
+    word("our_id", primary_key=True),
+    word("their_id"),
+    at("updated_at"),
+)
+
+idempotency = table(
+    "idempotency",
+    word("scope", primary_key=True),
+    word("key", primary_key=True),
+    data("fingerprint"),
+    number("status"),
+    data("headers"),
+    data("body"),
+    at("created_at"),
+)
+
+api_keys = table(
+    "api_keys",
+    word("id", primary_key=True),
+    word("role"),
+    word("title", null=True),
+    Column("hash", Bytes, nullable=False),
+    at("created_at"),
+    at("revoked_at", null=True),
+    at("last_used_at", null=True),
+    UniqueConstraint("hash"),
+)
+
+audit = table(
+    "audit",
+    Column("n", Int, primary_key=True, autoincrement=True),
+    at("at"),
+    word("who"),
+    word("what"),
+    word("subject"),
+    word("note", null=True),
+    counted=True,
+)

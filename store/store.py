@@ -1,0 +1,145 @@
+"""A store, opened: the writer for every change, an asynchronous engine for every read."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.dialects.sqlite import insert as upserting
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.clock import Clock
+from hub.model import Job
+from hub.secrets import Secret
+from store import engine, inbox, jobs, migrate, schema
+from store.crypto import Cipher
+from store.inbox import Receipt, Received
+from store.jobs import Completion
+from store.tx import Route, Tx
+from store.writer import Writer
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Store:
+    """One shop's store. Open it with `Store.open`, close it when done.
+
+    `served` stores hold the lock of their file; others (the CLI beside a running hub) write in
+    short transactions of their own, and the hub sees that something changed.
+    """
+
+    def __init__(self, url: str, *, keys: Sequence[Secret], clock: Clock, route: Route) -> None:
+        self.url = engine.parse(url)
+        self.clock, self.cipher = clock, Cipher(keys)
+        self._route = route
+        self.changed = asyncio.Event()
+        self._lock = engine.Lock(self.url)
+        self._writing = engine.writing(self.url)
+        self._reading = engine.reading(self.url)
+        self.writer = Writer(
+            self._writing,
+            clock=clock,
+            cipher=self.cipher,
+            route=self.route,
+            wake=self.changed.set,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        keys: Sequence[Secret],
+        clock: Clock,
+        route: Route = lambda _event, _now: (),
+        served: bool = False,
+    ) -> Self:
+        """Open a store, its tables brought up to this release where it is to be served.
+
+        Raises:
+            ConfigError: Another hub serves it, it is of a later release, or a key is no key.
+        """
+        store = cls(url, keys=keys, clock=clock, route=route)
+        if served:
+            store._lock.take()
+        try:
+            ready = migrate.upgrade if served else migrate.require
+            await asyncio.to_thread(ready, store._writing)
+        except BaseException:
+            store._lock.release()
+            raise
+        store.writer.start()
+        return store
+
+    def route(self, event: Any, now: datetime) -> Any:
+        """Write an event's jobs by the routes in force."""
+        return self._route(event, now)
+
+    def use(self, route: Route) -> None:
+        """Put other routes in force."""
+        self._route = route
+
+    async def close(self) -> None:
+        """Commit what waits and let go of the file."""
+        await self.writer.close()
+        await self._reading.dispose()
+        self._lock.release()
+
+    # -- writing -----------------------------------------------------------------------------------
+    async def change(self, work: Callable[[Tx, Item], Result], item: Item) -> Result:
+        """Run a shop or API change in a savepoint of the next commit; see Writer.submit."""
+        return await self.writer.submit(lambda tx: work(tx, item), own_savepoint=True)
+
+    async def receive(self, receipt: Receipt) -> Received:
+        """Commit a receipt."""
+        return await self.writer.submit(lambda tx: inbox.receive(tx, receipt))
+
+    async def claim(
+        self, room: Mapping[str, int], *, node: str, until: datetime
+    ) -> tuple[list[Job], datetime | None]:
+        """Lease due jobs; see store.jobs.claim."""
+        return await self.writer.submit(lambda tx: jobs.claim(tx, room, node=node, until=until))
+
+    async def settle(self, done: Completion) -> bool:
+        """Commit an attempt's end; see store.jobs.settle."""
+        return await self.writer.submit(lambda tx: jobs.settle(tx, done))
+
+    async def settle_shop(
+        self, work: Callable[[Tx, Any], Any], item: Any, done: Completion
+    ) -> bool:
+        """Run a shop action and end its job in one commit: both or neither."""
+
+        def unit(tx: Tx) -> bool:
+            if not jobs.settle(tx, done):
+                return False
+            work(tx, item)
+            return True
+
+        return await self.writer.submit(unit, own_savepoint=True)
+
+    async def write(self, work: Callable[[Tx], Result]) -> Result:
+        """Run any other work in the next commit."""
+        return await self.writer.submit(work)
+
+    async def know_accounts(self, names: Sequence[str]) -> None:
+        """Make the rows of accounts that claims go through."""
+
+        def know(tx: Tx) -> None:
+            row = upserting(schema.accounts).on_conflict_do_nothing()
+            for name in names:
+                tx.run(row, {"account": name, "connector": name})
+
+        await self.write(know)
+
+    # -- reading -----------------------------------------------------------------------------------
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Give a connection for reads."""
+        return self._reading.connect()
+
+    async def data_version(self, connection: AsyncConnection) -> int:
+        """Give a number that moves when another process has written."""
+        found = await connection.execute(text("PRAGMA data_version"))
+        return int(found.scalar_one())

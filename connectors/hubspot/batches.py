@@ -1,0 +1,128 @@
+"""Batch bodies, built by hubspot-api-client's models, and the results read item by item.
+
+The models refuse unknown fields and give the wire names; they are never used to call.
+Source: https://developers.hubspot.com/docs/api-reference/crm-objects (batch upsert; 2026-03).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hubspot.crm.associations.v4 import (
+    AssociationSpec,
+    BatchInputPublicAssociationMultiPost,
+    PublicAssociationMultiPost,
+    PublicObjectId,
+)
+from hubspot.crm.objects import (
+    BatchInputSimplePublicObjectBatchInputUpsert,
+    SimplePublicObjectBatchInputUpsert,
+)
+from hubspot.crm.properties import PropertyCreate
+
+from connectors.hubspot.answers import refusal
+from hub import Ambiguous, Answer, Json, Reject
+
+Row = tuple[str, Mapping[str, str]]
+Pair = tuple[str, str]
+
+
+def upsert_body(job: str, by: str, rows: Sequence[Row]) -> tuple[Json, list[str]]:
+    """Give the body of a batch upsert, and the trace id of each row.
+
+    HubSpot refuses a batch that names a record twice, so rows of one key become one input in
+    which later values win, as if they had been sent one after the other.
+    """
+    merged: dict[str, dict[str, str]] = {}
+    for key, properties in rows:
+        merged[key] = merged.get(key, {}) | dict(properties)
+    several = len(merged) > 1
+    traces = {key: f"{job}-{n}" if several else job for n, key in enumerate(merged)}
+    inputs = [
+        SimplePublicObjectBatchInputUpsert(
+            id=key, id_property=by, properties=values, object_write_trace_id=traces[key]
+        )
+        for key, values in merged.items()
+    ]
+    body = BatchInputSimplePublicObjectBatchInputUpsert(inputs=inputs).to_dict(serialize=True)
+    return body, [traces[key] for key, _ in rows]
+
+
+def upserted(answer: Answer, traces: Sequence[str]) -> list[str | Reject | Ambiguous]:
+    """Give each row's record id, or why it has none, by its trace id."""
+    body = _read(answer)
+    taken = {str(row.get("objectWriteTraceId")): str(row["id"]) for row in body["results"]}
+    wanted = dict.fromkeys(traces)
+    if len(wanted) == 1 and len(body["results"]) == 1:
+        taken = {trace: str(body["results"][0]["id"]) for trace in wanted}
+    refused = _refused(body, {trace: {trace} for trace in wanted if trace not in taken})
+    return [taken.get(trace) or refused[trace] for trace in traces]
+
+
+def association_body(type_id: int, pairs: Sequence[Pair]) -> Json:
+    """Give the body that associates (from, to) record ids, each pair once."""
+    spec = AssociationSpec(association_category="HUBSPOT_DEFINED", association_type_id=type_id)
+    inputs = [
+        PublicAssociationMultiPost(
+            _from=PublicObjectId(id=one), to=PublicObjectId(id=other), types=[spec]
+        )
+        for one, other in dict.fromkeys(pairs)
+    ]
+    body: Json = BatchInputPublicAssociationMultiPost(inputs=inputs).to_dict(serialize=True)
+    return body
+
+
+def associated(answer: Answer, pairs: Sequence[Pair]) -> list[Reject | Ambiguous | None]:
+    """Give None for each pair that is associated now, or why it is not."""
+    body = _read(answer)
+    done = {(str(row.get("fromObjectId")), str(row.get("toObjectId"))) for row in body["results"]}
+    refused = _refused(body, {pair: set(pair) for pair in pairs if pair not in done})
+    return [refused.get(pair) for pair in pairs]
+
+
+def property_body(name: str, label: str, group: str) -> Json:
+    """Give the body that makes one of our unique text properties."""
+    made = PropertyCreate(
+        name=name,
+        label=label,
+        type="string",
+        field_type="text",
+        group_name=group,
+        has_unique_value=True,
+        description="Written by the shop; do not edit.",
+    )
+    return {k: v for k, v in made.to_dict(serialize=True).items() if v is not None}
+
+
+def _read(answer: Answer) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
+    rows = body.get("results") if isinstance(body, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Ambiguous("a batch answer without results")
+    if not all("id" in row or "fromObjectId" in row for row in rows):
+        raise Ambiguous("a batch answer with nameless results")
+    return body
+
+
+def _refused(body: dict[str, Any], missing: Mapping[Any, set[str]]) -> dict[Any, Any]:
+    """Say of each item without a result why: the error that names it, else nobody knows.
+
+    Args:
+        body: A 200 or 207 answer; `errors[].context` holds lists of ids.
+        missing: Item to the ids by which an error would name it.
+    """
+    errors = [error for error in body.get("errors") or () if isinstance(error, dict)]
+    ours = set().union(*missing.values())
+    unknown = Ambiguous("HubSpot answered without a word about this item")
+    found = {}
+    for item, ids in missing.items():
+        mine = [e for e in errors if len(missing) == 1 or _about(e, ids, ours)]
+        found[item] = refusal(mine[0], 207) if mine else unknown
+    return found
+
+
+def _about(error: dict[str, Any], ids: set[str], ours: set[str]) -> bool:
+    """Say whether all that an error names of ours is this item's, or all of this item's ids."""
+    context = error.get("context")
+    lists = context.values() if isinstance(context, dict) else ()
+    named = ours & {str(v) for values in lists if isinstance(values, list) for v in values}
+    return bool(named) and (named <= ids or ids <= named)

@@ -1,6 +1,17 @@
-"""What the hub asks of every payment connector: the inputs of its seven members."""
+"""What the hub asks of every payment connector, and how facts and outcomes reach the shop."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from hub.effects import upsert
+from hub.model import Job, NewJob, PaymentFact, rfc3339
+from hub.routing import direct_job
+
+RECURRING = frozenset({"pending", "action_required", "checked", "dispute_changed"})
+PAYING = frozenset({"create_payment", "create_checkout"})
 
 
 class Sum(BaseModel):
@@ -70,3 +81,71 @@ class Find(BaseModel):
 
     ref: str
     order: str | None = None
+
+
+def fact_jobs(
+    connector: str, facts: Iterable[PaymentFact], *, now: datetime, event_id: str | None = None
+) -> list[NewJob]:
+    """Write a `shop.record_payment` job for each fact; the same fact again has the same key."""
+    return [
+        direct_job(
+            "shop",
+            "record_payment",
+            fact_payload(connector, fact),
+            key=_fact_key(connector, fact),
+            lane=f"{connector}:{fact.payment}",
+            effect=upsert("fact"),
+            event_id=event_id,
+            now=now,
+        )
+        for fact in facts
+    ]
+
+
+def fact_payload(connector: str, fact: PaymentFact) -> dict[str, Any]:
+    """Give a fact JSON-ready, with the connector that read it."""
+    return {
+        "connector": connector,
+        "fact": fact.fact,
+        "order": fact.order,
+        "payment": fact.payment,
+        "ref": fact.ref,
+        "amount": fact.amount,
+        "currency": fact.currency,
+        "occurred_at": rfc3339(fact.occurred_at),
+        "code": fact.code,
+        "counterpart": fact.counterpart,
+    }
+
+
+def _fact_key(connector: str, fact: PaymentFact) -> str:
+    again = f"@{rfc3339(fact.occurred_at)}" if fact.fact in RECURRING else ""
+    return f"{connector}:{fact.payment}:{fact.fact}:{fact.ref}{again}:{fact.amount}"
+
+
+def attach_job(
+    job: Job, payment: str, *, now: datetime, ref: str | None = None,
+    handoff: Any = None, error: str | None = None,
+) -> NewJob:  # fmt: skip
+    """Write the `shop.attach_payment` job that tells the shop what became of a payment's creation.
+
+    Args:
+        job: The connector's `create_payment` or `create_checkout` job.
+        payment: Our payment's id, from that job's payload.
+    """
+    return direct_job(
+        "shop",
+        "attach_payment",
+        {
+            "payment": payment,
+            "connector": job.connector,
+            "ref": ref,
+            "handoff": dict(handoff) if handoff else None,
+            "error": error,
+        },
+        key=f"attach:{job.uid}",
+        lane=f"payment:{payment}",
+        effect=upsert("payment"),
+        event_id=job.event_id,
+        now=now,
+    )

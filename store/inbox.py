@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import Row, insert
 from sqlalchemy.dialects.sqlite import insert as upserting
 
-from hub.model import Event, NewJob, Request, write_json
+from hub.model import Event, NewJob, Request, read_json, write_json
 from store import schema
+from store.crypto import Cipher
 from store.jobs import resolve_from_events
 from store.tx import Tx, add_event, key16
 
@@ -52,31 +54,40 @@ class Received:
 
 def receive(tx: Tx, receipt: Receipt) -> Received:
     """Store what is new of a receipt; a request that brings nothing new changes nothing."""
-    fresh = [taken for taken in receipt.taken if _is_new(tx, receipt, taken.event)]
-    kept = receipt.kept if receipt.kept and _is_new(tx, receipt, None) else ()
+    body = receipt.request.body
+    fresh = [t for t in receipt.taken if _is_new(tx, receipt.connector, t.event, body)]
+    kept = receipt.kept if receipt.kept and _is_new(tx, receipt.connector, None, body) else ()
     if fresh or kept:
         _keep_request(tx, receipt)
-    for taken in fresh:
-        add_event(tx, taken.event, inbox_id=receipt.id, jobs_made=len(taken.jobs))
-    for taken in fresh:
-        tx.enqueue(*taken.jobs)
+    _add(tx, receipt.id, fresh)
     tx.enqueue(*kept)
-    if echoes := [taken.event.job for taken in fresh if taken.event.job]:
-        resolve_from_events(tx, echoes)
     return Received(
         fresh=len(fresh) + len(kept),
         duplicates=len(receipt.taken) - len(fresh) + len(receipt.kept) - len(kept),
     )
 
 
-def _is_new(tx: Tx, receipt: Receipt, event: Event | None) -> bool:
+def take_in(tx: Tx, connector: str, inbox_id: str, taken: Sequence[Taken]) -> None:
+    """Store the new events of a request that is kept already."""
+    fresh = [t for t in taken if _is_new(tx, connector, t.event, inbox_id.encode())]
+    _add(tx, inbox_id, fresh)
+
+
+def _add(tx: Tx, inbox_id: str, fresh: Sequence[Taken]) -> None:
+    for taken in fresh:
+        add_event(tx, taken.event, inbox_id=inbox_id, jobs_made=len(taken.jobs))
+        tx.enqueue(*taken.jobs)
+    if echoes := [taken.event.job for taken in fresh if taken.event.job]:
+        resolve_from_events(tx, echoes)
+
+
+def _is_new(tx: Tx, connector: str, event: Event | None, body: bytes) -> bool:
     """Take the dedupe key of an event, or of the body where it has no id; False if taken."""
-    named = event is not None and event.ext_id
-    key = key16(event.ext_id) if event and event.ext_id else key16(receipt.request.body)
-    if not named and event is not None:
-        key = key16(key + event.type.encode())
+    key = key16(body)
+    if event is not None:
+        key = key16(event.ext_id) if event.ext_id else key16(key + event.type.encode())
     taken = upserting(schema.dedupe).on_conflict_do_nothing()
-    values = {"connector": receipt.connector, "key16": key, "seen_on": tx.now}
+    values = {"connector": connector, "key16": key, "seen_on": tx.now}
     return tx.run(taken, values) == 1
 
 
@@ -96,4 +107,16 @@ def _keep_request(tx: Tx, receipt: Receipt) -> None:
             "body": tx.seal(request.body, "inbox.body", receipt.id),
             "secret_used": receipt.secret_used,
         },
+    )
+
+
+def request_of(cipher: Cipher, row: Row[Any]) -> Request:
+    """Make the request of an inbox row again, its headers and body opened."""
+    headers = read_json(cipher.open(row.headers, f"inbox.headers:{row.id}"))
+    return Request(
+        method=row.method,
+        url=row.target,
+        headers=tuple((k.encode("latin-1"), v.encode("latin-1")) for k, v in headers),
+        body=cipher.open(row.body, f"inbox.body:{row.id}"),
+        received_at=row.received_at,
     )

@@ -72,6 +72,7 @@ class Completion:
         used: Whether the attempt counts against the job's attempts and age.
         pause: The account is claimed no more until then.
         hold: Why the account is held, where it is.
+        release: The account was held, and this attempt shows that it works again.
         jobs: Jobs that follow from the outcome, written in the same commit.
     """
 
@@ -91,6 +92,7 @@ class Completion:
     jobs: Sequence[NewJob] = ()
     pause: datetime | None = None
     hold: str | None = None
+    release: bool = False
 
 
 # -- enqueue ---------------------------------------------------------------------------------------
@@ -203,8 +205,9 @@ def claim(
     claimed: list[Job] = []
     left = dict(room)
     upcoming: list[datetime] = []
-    for account, prio, due_raw, paused in tx.rows(_due):
-        due = due_raw if paused is None or due_raw is None else max(due_raw, paused)
+    for row in tx.rows(_due):
+        account, prio, paused = row.account, row.prio, row.paused_until
+        due = row.due_at if paused is None or row.due_at is None else max(row.due_at, paused)
         if due is not None and due > tx.now:
             upcoming.append(due)
         if due is None or due > tx.now or left.get(account, 0) <= 0:
@@ -256,7 +259,7 @@ def settle(tx: Tx, done: Completion) -> bool:
         _go_on(tx, done)
     for (kind, our_id), their_id in done.links.items():
         keep_link(tx, job.connector, kind, our_id, their_id)
-    if done.pause is not None or done.hold is not None:
+    if done.pause is not None or done.release:
         _pause(tx, job.account, done)
     tx.enqueue(*done.jobs)
     return True
@@ -314,8 +317,8 @@ def _go_on(tx: Tx, done: Completion) -> None:
 
 def _pause(tx: Tx, account: str, done: Completion) -> None:
     change: dict[str, Any] = {"paused_until": done.pause}
-    if done.hold is not None:
-        change |= {"held_reason": done.hold, "held_since": tx.now}
+    if done.hold is not None or done.release:
+        change |= {"held_reason": done.hold, "held_since": tx.now if done.hold else None}
     tx.run(update(accounts).where(accounts.c.account == account).values(change))
 
 
@@ -425,12 +428,16 @@ def _take_back(tx: Tx, row: Row[Any], outcome: str, *, used: bool, state: str) -
 def resolve_from_events(tx: Tx, uids: Sequence[str]) -> None:
     """Settle uncertain jobs that the provider's own events already speak of."""
     told = (
-        select(events.c.job, func.max(events.c.failed).label("failed"), func.min(events.c.id))
+        select(
+            events.c.job,
+            func.max(events.c.failed).label("failed"),
+            func.min(events.c.id).label("event_id"),
+        )
         .where(events.c.job.in_(uids))
         .group_by(events.c.job)
     )
-    for uid, failed, event_id in tx.rows(told):
-        resolve(tx, uid, "dead" if failed else "done", reason=f"told by {event_id}")
+    for row in tx.rows(told):
+        resolve(tx, row.job, "dead" if row.failed else "done", reason=f"told by {row.event_id}")
 
 
 def resolve(

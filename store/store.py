@@ -6,12 +6,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.sqlite import insert as upserting
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
-from hub.model import Job
+from hub.errors import HubError
+from hub.model import Job, Request
 from hub.secrets import Secret
 from store import engine, inbox, jobs, migrate, schema
 from store.crypto import Cipher
@@ -138,6 +139,19 @@ class Store:
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Give a connection for reads."""
         return self._reading.connect()
+
+    async def kept_request(self, inbox_id: str) -> Request:
+        """Give a kept request as it came.
+
+        Raises:
+            HubError: There is none, or its body is no longer kept.
+        """
+        async with self.read() as connection:
+            wanted = select(schema.inbox).where(schema.inbox.c.id == inbox_id)
+            row = (await connection.execute(wanted)).first()
+        if row is None or row.body is None:
+            raise HubError(f"the request {inbox_id} is not kept")
+        return inbox.request_of(self.cipher, row)
 
     async def data_version(self, connection: AsyncConnection) -> int:
         """Give a number that moves when another process has written."""

@@ -38,7 +38,7 @@ class Tx:
     def run(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
         """Execute; give the number of rows it touched."""
         done = self.connection.execute(statement, values or {})
-        return done.rowcount  # type: ignore[attr-defined, no-any-return] # CursorResult at run time
+        return done.rowcount
 
     def rows(
         self, statement: Executable, values: Mapping[str, Any] | None = None

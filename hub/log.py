@@ -1,0 +1,76 @@
+"""Logs: structlog as JSON lines on standard error, and the one place where they are redacted.
+
+Library records pass the same chain. A field named like a secret or a person is masked; a Secret
+prints as its name anyway.
+"""
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+
+MASKED = "‹masked›"
+PRIVATE = frozenset({
+    "authorization", "api_key", "token", "secret", "password", "client_secret", "email", "phone",
+    "first_name", "last_name", "address", "body", "payload", "headers",
+})  # fmt: skip
+_CREDENTIAL = re.compile(
+    r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}|\b(sk|rk|pat|SG|whsec)[_.-][\w.-]{8,}"
+)
+
+
+def setup(*, level: str = "INFO", text: bool = False) -> None:
+    """Set up logging once per process.
+
+    Args:
+        text: Readable lines instead of JSON, for a person at a terminal.
+    """
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+        structlog.processors.EventRenamer("msg"),
+    ]
+    structlog.configure(
+        processors=[*shared[:-2], structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    render: Any = structlog.processors.JSONRenderer()
+    if text:
+        render = structlog.dev.ConsoleRenderer(event_key="msg", colors=sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared[:-2],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *shared[-2:],
+                render,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+
+
+def redact(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Mask private fields, and credentials wherever they stand in a text."""
+    for name, value in record.items():
+        if name in PRIVATE:
+            record[name] = MASKED
+        elif isinstance(value, str):
+            record[name] = _CREDENTIAL.sub(MASKED, value)
+    return record
+
+
+def get(name: str) -> Any:
+    """Give a logger."""
+    return structlog.stdlib.get_logger(name)

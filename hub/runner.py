@@ -1,0 +1,236 @@
+"""Running one leased job: a call to a provider, a shop action, or a kept request read again.
+
+However the attempt ends, its verdict goes to the writer, fenced by (job, attempt).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from hub import log, retry
+from hub.breaker import Gate
+from hub.clock import Clock
+from hub.effects import Effect, unsafe, upsert
+from hub.errors import NotStored, Reject
+from hub.model import Job, NewJob, Outcome, read_json
+from hub.payments import PAYING, attach_job, fact_jobs
+from hub.perform import Account, Attempt, input_of
+from hub.verdicts import Verdict, judge
+from store.jobs import Completion
+from store.links import StoredLinks
+from store.store import Store
+from store.tx import Tx
+
+SHOP = upsert("fact")
+DONE = Verdict(state="done", outcome="ok")
+
+
+@dataclass(frozen=True, slots=True)
+class ShopAction:
+    """One action of the shop: its input, and the plain function that is its whole effect."""
+
+    model: type[BaseModel]
+    work: Callable[[Tx, Any], Any]
+
+
+class Runner:
+    """Runs jobs for the worker.
+
+    Args:
+        policy_of: The retry policy of a route, by name, in the running configuration.
+        reread: Takes a retried `inbox.parse` job: parses the kept request again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        accounts: Mapping[str, Account],
+        shop: Mapping[str, ShopAction],
+        policy_of: Callable[[str | None], retry.Policy | None],
+        reread: Callable[[Job], Awaitable[Callable[[Tx], None]]],
+        clock: Clock,
+        lease: timedelta = timedelta(seconds=60),
+    ) -> None:
+        self.store, self.accounts, self.shop, self.clock = store, accounts, shop, clock
+        self.policy_of, self.reread, self.lease = policy_of, reread, lease
+        self.log = log.get("worker")
+        self.gates = {name: a.gate for name, a in accounts.items()} | {"shop": Gate(64)}
+
+    async def run(self, job: Job) -> None:
+        """Run one attempt and settle it."""
+        by_kind = self._shop_job if job.connector == "shop" else self._call_job
+        run = self._parse_job if job.action == "inbox.parse" else by_kind
+        try:
+            await run(job)
+        except NotStored:
+            # The lease runs out and the job is rescued; nothing was said to anyone.
+            self.log.exception("settle failed", job=job.uid)
+
+    async def _call_job(self, job: Job) -> None:
+        started, attempt = self.clock.now(), None
+        effect = Effect(kind=job.effect)  # type: ignore[arg-type] # only our own words are stored
+        try:
+            account = self.accounts[job.connector]
+            links = StoredLinks(self.store, job.connector)
+            attempt = Attempt.begin(
+                account, job, links=links, clock=self.clock, deadline=started + self.lease
+            )
+            effect = attempt.spec.effect
+            outcome = await attempt.perform()
+        except asyncio.CancelledError as error:
+            await self._settle(job, started, attempt, self._given_up(job, error, effect, attempt))
+        except Exception as error:  # noqa: BLE001 -- judged: a CallError, or a bug of ours
+            verdict = self._judged(error, job, effect, attempt)
+            await self._settle(job, started, attempt, verdict, self._refused(job, error))
+        else:
+            await self._settle(job, started, attempt, DONE, self._follow(job, outcome), outcome)
+
+    async def _shop_job(self, job: Job) -> None:
+        """Run a shop action and end its job in one commit."""
+        started = self.clock.now()
+        try:
+            action = self.shop[job.action]
+            item = input_of(action.model, job.payload)
+            done = self._completion(job, started, None, DONE)
+            await self.store.settle_shop(action.work, item, done)
+        except NotStored:
+            raise
+        except Exception as error:  # noqa: BLE001 -- judged: a refusal, or a bug of ours
+            await self._settle(job, started, None, self._judged(error, job, SHOP, None))
+
+    async def _parse_job(self, job: Job) -> None:
+        """Read a kept request again; its events and the job's end are one commit."""
+        started = self.clock.now()
+        try:
+            work = await self.reread(job)
+            done = self._completion(job, started, None, DONE)
+            await self.store.settle_shop(lambda tx, _: work(tx), None, done)
+        except NotStored:
+            raise
+        except Exception as error:  # noqa: BLE001 -- still unreadable: dead again, with the reason
+            verdict = Verdict(state="dead", outcome="reject", error=str(error))
+            await self._settle(job, started, None, verdict)
+
+    # -- settle ------------------------------------------------------------------------------------
+    def _judged(
+        self, error: BaseException, job: Job, effect: Effect, attempt: Attempt | None
+    ) -> Verdict:
+        verdict = judge(
+            error,
+            job,
+            effect,
+            self._policy(job),
+            now=self.clock.now(),
+            sent=attempt is not None and attempt.http.wrote,
+        )
+        if verdict.outcome == "bug":
+            self.log.error("attempt failed", job=job.uid, action=job.action, exc_info=error)
+        return verdict
+
+    def _given_up(
+        self, job: Job, error: BaseException, effect: Effect, attempt: Attempt | None
+    ) -> Verdict:
+        """Say what becomes of an attempt we cut short: the lease was lost, or the hub stops."""
+        wrote = attempt is not None and attempt.http.wrote
+        text = "the attempt was cut short"
+        if wrote and effect.kind == unsafe.kind:
+            return Verdict(state="uncertain", outcome="ambiguous", error=text)
+        return Verdict(
+            state="ready", outcome="returned", error=text, due_at=self.clock.now(), used=wrote
+        )
+
+    def _policy(self, job: Job) -> retry.Policy:
+        found = self.policy_of(job.route)
+        account = self.accounts.get(job.connector)
+        return found or (account.policy if account else retry.Policy())
+
+    async def _settle(
+        self,
+        job: Job,
+        started: datetime,
+        attempt: Attempt | None,
+        verdict: Verdict,
+        jobs: list[NewJob] | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        self._hold(job, verdict)
+        done = self._completion(job, started, attempt, verdict, jobs or [], outcome)
+        counted = await self.store.settle(done)
+        self.log.info(
+            "job settled" if counted else "attempt fenced",
+            job=job.uid,
+            action=f"{job.connector}.{job.action}",
+            attempt=job.attempt,
+            outcome=verdict.outcome,
+            state=verdict.state,
+            ms=done.ms,
+        )
+
+    def _completion(
+        self,
+        job: Job,
+        started: datetime,
+        attempt: Attempt | None,
+        verdict: Verdict,
+        jobs: list[NewJob] | None = None,
+        outcome: Outcome | None = None,
+    ) -> Completion:
+        http = attempt.http if attempt else None
+        return Completion(
+            job=job,
+            state=verdict.state,
+            outcome=verdict.outcome,
+            started_at=started,
+            ms=int((self.clock.now() - started).total_seconds() * 1000),
+            due_at=verdict.due_at,
+            used=verdict.used,
+            error=verdict.error,
+            ref=outcome.ref if outcome else None,
+            status=http.status if http else None,
+            request_id=http.request_id if http else None,
+            body_hash=http.body_hash if http else None,
+            links=outcome.links if outcome else {},
+            jobs=jobs or (),
+            pause=verdict.pause,
+            hold=verdict.hold,
+            release=verdict.state == "done" and self.gates[job.account].held is not None,
+        )
+
+    def _hold(self, job: Job, verdict: Verdict) -> None:
+        gate = self.gates[job.account]
+        if verdict.hold is not None:
+            if gate.held is None:
+                self.log.error("account held", account=job.account, reason=verdict.hold)
+            gate.held = verdict.hold
+        elif verdict.state == "done" and gate.held is not None:
+            self.log.info("account released", account=job.account)
+            gate.held = None
+
+    def _follow(self, job: Job, outcome: Outcome) -> list[NewJob]:
+        """Write what a payment action's outcome means to the shop."""
+        now = self.clock.now()
+        follow = fact_jobs(job.connector, outcome.facts, now=now, event_id=job.event_id)
+        if job.action in PAYING:
+            attach = attach_job(
+                job, _payment_of(job), ref=outcome.ref, handoff=outcome.handoff, now=now
+            )
+            follow.insert(0, attach)
+        return follow
+
+    def _refused(self, job: Job, error: BaseException) -> list[NewJob]:
+        """Tell the shop of facts a refusal establishes, and of a payment that will not be made."""
+        now = self.clock.now()
+        facts = getattr(error, "facts", ())
+        follow = fact_jobs(job.connector, facts, now=now, event_id=job.event_id)
+        if job.action in PAYING and isinstance(error, Reject):
+            follow.append(attach_job(job, _payment_of(job), error=str(error), now=now))
+        return follow
+
+
+def _payment_of(job: Job) -> str:
+    return str(read_json(job.payload or b"{}").get("payment", ""))

@@ -1,0 +1,152 @@
+"""The worker: claim → perform → settle. Leases are renewed while it works, given back when it ends.
+
+Every call to a provider happens here, outside any transaction; its end goes to the writer, fenced
+by (job, attempt). Shop jobs are no calls: their whole effect is one change in the writer.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from hub import log
+from hub.errors import NotStored
+from hub.ids import new_id
+from hub.model import Job
+from hub.runner import Runner
+from store import jobs as job_store
+
+POLL = 1.0
+RESCUE_EVERY = 5.0
+
+
+class Worker:
+    """One node's worker: keeps its runner busy with what is due."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner, self.store, self.clock = runner, runner.store, runner.clock
+        self.gates, self.lease = runner.gates, runner.lease
+        self.node = new_id("node", self.clock.now())
+        self.log = log.get("worker")
+        self._flying: dict[int, tuple[Job, asyncio.Task[None]]] = {}
+        self._settled = asyncio.Condition()
+        self._stopping = False
+        self._duties: list[asyncio.Task[None]] = []
+
+    # -- life --------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Take back what an earlier process of this store left leased, then begin."""
+        await self.store.know_accounts(list(self.gates))
+        # The store's lock says that no other hub lives: every lease is a dead one's.
+        while await self.store.write(lambda tx: job_store.rescue(tx, all_of_them=True)):
+            pass
+        duties = (self._claim_forever(), self._every(RESCUE_EVERY, self._rescue),
+                  self._every(self.lease.total_seconds() / 3, self._renew))  # fmt: skip
+        self._duties = [asyncio.create_task(duty) for duty in duties]
+
+    async def stop(self, grace: timedelta) -> None:
+        """Claim no more, let attempts in flight end within `grace`, settle what did not."""
+        self._stopping = True
+        self.store.changed.set()
+        await asyncio.gather(self._duties[0], return_exceptions=True)
+        tasks = [task for _, task in self._flying.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace.total_seconds())
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for duty in self._duties:
+            duty.cancel()
+        await asyncio.gather(*self._duties, return_exceptions=True)
+
+    async def wait_for(self, met: Callable[[], Awaitable[bool]], within: float) -> bool:
+        """Wait, so many seconds at most, until a condition on the store holds.
+
+        It is asked again whenever a job was settled.
+        """
+        async with self._settled:
+            try:
+                async with asyncio.timeout(within):
+                    while not await met():
+                        await self._settled.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    # -- claim -------------------------------------------------------------------------------------
+    async def _claim_forever(self) -> None:
+        while not self._stopping:
+            self.store.changed.clear()
+            try:
+                upcoming = await self._claim()
+            except NotStored:
+                self.log.exception("claim failed")
+                upcoming = self.clock.now() + timedelta(seconds=POLL)
+            if upcoming is not None:
+                await self._doze(upcoming)
+
+    async def _claim(self) -> datetime | None:
+        """Claim what there is room for and start it.
+
+        Returns:
+            When to look again, if nothing happens before; None means at once.
+        """
+        now = self.clock.now()
+        room = {name: n for name, gate in self.gates.items() if (n := gate.room(now)) > 0}
+        claimed, upcoming = await self.store.claim(room, node=self.node, until=now + self.lease)
+        for job in claimed:
+            self._begin(job)
+        if claimed:
+            return None
+        waits = [w for gate in self.gates.values() if (w := gate.wait(now)) is not None]
+        soon = [now + timedelta(seconds=s) for s in (POLL, *waits)]
+        return min([*soon, upcoming] if upcoming else soon)
+
+    async def _doze(self, until: datetime) -> None:
+        """Wait for a change in the store, or until a time."""
+        left = (until - self.clock.now()).total_seconds()
+        woken = asyncio.create_task(self.store.changed.wait())
+        slept = asyncio.create_task(self.clock.sleep(max(left, 0.001)))
+        try:
+            await asyncio.wait((woken, slept), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            slept.cancel()
+
+    def _begin(self, job: Job) -> None:
+        self.gates[job.account].take(self.clock.now())
+        task = asyncio.create_task(self._run(job))
+        self._flying[job.id] = (job, task)
+        task.add_done_callback(lambda _: self._landed(job))
+
+    def _landed(self, job: Job) -> None:
+        self._flying.pop(job.id, None)
+        self.gates[job.account].give()
+        self.store.changed.set()
+
+    async def _run(self, job: Job) -> None:
+        await self.runner.run(job)
+        async with self._settled:
+            self._settled.notify_all()
+
+    # -- duties ------------------------------------------------------------------------------------
+    async def _every(self, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self.clock.sleep(seconds)
+            try:
+                await duty()
+            except NotStored:
+                self.log.exception("duty failed")
+
+    async def _rescue(self) -> None:
+        if count := await self.store.write(job_store.rescue):
+            self.log.warning("leases rescued", count=count)
+
+    async def _renew(self) -> None:
+        held = {job.id: (job.id, job.attempt) for job, _ in self._flying.values()}
+        until = self.clock.now() + self.lease
+        kept = await self.store.write(
+            lambda tx: job_store.renew(tx, list(held.values()), until=until)
+        )
+        for job_id in held.keys() - kept:
+            if job_id in self._flying:
+                self._flying[job_id][1].cancel()

@@ -1,0 +1,209 @@
+"""POST /webhooks/{name}: raw bytes → verify → parse → route and map → one receipt → commit → 200.
+
+Never: a 2xx before the commit, a request stored before its signature passed, a secret or a body
+in a log. What verifies but cannot be read is kept as a visible dead job, and still answered 200,
+since sending it again would not mend it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Protocol
+
+from aiohttp import web
+
+from hub import log
+from hub.clock import Clock
+from hub.effects import upsert
+from hub.errors import HubError, NotStored, Retry, SignatureError
+from hub.ids import new_id
+from hub.model import Event, Job, NewJob, Request, write_json
+from hub.payments import fact_jobs
+from hub.plugin import Connector
+from hub.routing import direct_job
+from hub.secrets import Secret
+from store import inbox
+from store.inbox import Receipt, Taken
+from store.store import Store
+from store.tx import Tx
+from webhooks import guard
+
+RETRY_AFTER = "5"
+
+
+class Named(Protocol):
+    """A webhook secret, and how long it is valid."""
+
+    @property
+    def value(self) -> Secret:
+        """Give the secret."""
+        ...
+
+    @property
+    def until(self) -> date | None:
+        """Give its last day, where it has one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One connector's webhook address.
+
+    Args:
+        events: Wanted types without the connector's name; empty means all.
+    """
+
+    connector: Connector
+    secrets: Sequence[Named]
+    events: frozenset[str] = frozenset()
+
+
+class Receiver:
+    """Receives for every door.
+
+    Args:
+        route: Writes an event's jobs by the routes in force.
+        cap: Most bytes of a body, packed and unpacked.
+        within: Seconds a body may take to arrive.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        doors: Mapping[str, Door],
+        *,
+        route: Callable[[Event, datetime], Sequence[NewJob]],
+        clock: Clock,
+        public_url: str,
+        cap: int = 1 << 20,
+        within: float = 10.0,
+    ) -> None:
+        self.store, self.doors, self.route, self.clock = store, doors, route, clock
+        self.public_url, self.cap, self.within = public_url.rstrip("/"), cap, within
+        self.log = log.get("webhooks")
+
+    async def post(self, asked: web.Request) -> web.Response:
+        """Answer a provider's webhook."""
+        door = self.doors.get(asked.match_info["name"])
+        if door is None:
+            raise web.HTTPNotFound
+        named = guard.coding(asked)
+        body = await guard.read(asked, cap=self.cap, within=self.within)
+        request = self._request(asked, body)
+        try:
+            used = self._verify(door, request)
+        except SignatureError as error:
+            self.log.warning("webhook refused", connector=door.connector.name, reason=error.reason)
+            raise web.HTTPUnauthorized from error
+        except Retry as error:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": RETRY_AFTER}) from error
+        request = request.with_body(guard.unpack(body, named, cap=self.cap))
+        await self._store(self.receipt(door, request, used))
+        return self._answer(door, request)
+
+    def receipt(self, door: Door, request: Request, used: str | None) -> Receipt:
+        """Make the receipt of a verified request: its events, their jobs, or why it has none."""
+        now = self.clock.now()
+        kept = Receipt(
+            id=new_id("inb", now),
+            connector=door.connector.name,
+            request=request,
+            received_at=now,
+            secret_used=used,
+        )
+        try:
+            taken = self._taken(door, request, now)
+        except Exception as error:  # noqa: BLE001 -- verified, so kept, whatever parse trips over
+            return replace(kept, kept=[self._unread(door, kept, error)])
+        return replace(kept, taken=taken)
+
+    async def reread(self, job: Job) -> Callable[[Tx], None]:
+        """Parse a kept request again, for a retried `inbox.parse` job.
+
+        Raises:
+            HubError: It cannot be read still, or its body is gone.
+        """
+        door = self.doors.get(job.connector)
+        if door is None:
+            raise HubError(f"no connector '{job.connector}' takes webhooks")
+        request = await self.store.kept_request(job.inbox_id or "")
+        taken = self._taken(door, request, self.clock.now())
+        return lambda tx: inbox.take_in(tx, door.connector.name, job.inbox_id or "", taken)
+
+    # -- inside ------------------------------------------------------------------------------------
+    def _request(self, asked: web.Request, body: bytes) -> Request:
+        """Make the request as the provider's scheme sees it: our own URL, never the Host header."""
+        name = asked.match_info["name"]
+        query = asked.raw_path.partition("?")[2]
+        return Request(
+            method=asked.method,
+            url=f"{self.public_url}/webhooks/{name}" + (f"?{query}" if query else ""),
+            headers=asked.raw_headers,
+            body=body,
+            received_at=self.clock.now(),
+        )
+
+    def _verify(self, door: Door, request: Request) -> str:
+        """Try every secret valid now; give the name of the one that passed."""
+        now = self.clock.now()
+        reason = SignatureError("missing")
+        for secret in door.secrets:
+            if secret.until is not None and now.date() > secret.until:
+                continue
+            try:
+                door.connector.verify(request, secret.value, now=now.timestamp())
+            except SignatureError as error:
+                reason = error
+            else:
+                return secret.value.name
+        raise reason
+
+    def _taken(self, door: Door, request: Request, now: datetime) -> list[Taken]:
+        return [self._take(door, found, now) for found in door.connector.parse(request)]
+
+    def _take(self, door: Door, found: Event, now: datetime) -> Taken:
+        name = door.connector.name
+        event = replace(
+            found,
+            id=new_id("evt", now),
+            connector=name,
+            type=f"{name}.{found.type}",
+            recorded_at=now,
+        )
+        wanted = not door.events or found.type in door.events
+        routed = list(self.route(event, now)) if wanted else []
+        facts = fact_jobs(name, door.connector.facts(found), now=now, event_id=event.id)
+        return Taken(event=event, jobs=[*facts, *routed])
+
+    def _unread(self, door: Door, kept: Receipt, error: Exception) -> NewJob:
+        """Write the visible dead job of a request that verifies but cannot be read."""
+        job = direct_job(
+            door.connector.name,
+            "inbox.parse",
+            None,
+            key=f"parse:{kept.id}",
+            effect=upsert("inbox"),
+            now=kept.received_at,
+        )
+        reason = str(error) if isinstance(error, ValueError | HubError) else type(error).__name__
+        text = f"the request verifies but cannot be read: {reason}"
+        return replace(job, inbox_id=kept.id, state="dead", error=text)
+
+    async def _store(self, receipt: Receipt) -> None:
+        try:
+            done = await self.store.receive(receipt)
+        except NotStored as error:
+            self.log.exception("webhook not stored", connector=receipt.connector)
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": RETRY_AFTER}) from error
+        self.log.info(
+            "webhook stored",
+            connector=receipt.connector,
+            inbox=receipt.id,
+            fresh=done.fresh,
+            duplicates=done.duplicates,
+        )
+
+    def _answer(self, door: Door, request: Request) -> web.Response:
+        if (reply := door.connector.answer(request)) is not None:
+            return web.Response(body=reply.body, content_type=reply.content_type)
+        return web.Response(body=write_json({"stored": True}), content_type="application/json")

@@ -265,5 +265,6 @@ audit = table(
     word("what"),
     word("subject"),
     word("note", null=True),
+    Index("audit_subject", "subject"),
     counted=True,
 )

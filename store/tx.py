@@ -33,6 +33,7 @@ class Tx:
     ) -> None:
         self.connection, self.now, self.cipher, self.route = connection, now, cipher, route
         self.woken = False
+        self.causation: str | None = None  # what events say they follow from, unless they know better
 
     # -- SQL, for store/ only ----------------------------------------------------------------------
     def run(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
@@ -64,7 +65,12 @@ class Tx:
     # -- events and jobs ---------------------------------------------------------------------------
     def emit(self, event: Event) -> Event:
         """Store an event and, in this transaction, the jobs its routes write."""
-        made = replace(event, id=event.id or new_id("evt", self.now), recorded_at=self.now)
+        made = replace(
+            event,
+            id=event.id or new_id("evt", self.now),
+            recorded_at=self.now,
+            causation=event.causation or self.causation,
+        )
         jobs = self.route(made, self.now)
         add_event(self, made, jobs_made=len(jobs))
         self.enqueue(*jobs)

@@ -7,11 +7,9 @@ Source: https://developers.hubspot.com, CRM API, dated paths (2026-03).
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, tzinfo
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from connectors.hubspot import answers, batches, checks, inbound
 from connectors.hubspot.inputs import (
@@ -73,6 +71,7 @@ class Hubspot(Connector):
             access_token: Of a service key or private app.
             base_url: The sandbox may stand in.
             api_version: The dated segment of every path.
+            time_zone: The account's; at its midnight the daily limit starts anew.
             contact_key: What names a contact; shop_customer_id survives a change of e-mail.
             signature: v2 and v1 are for old subscriptions: they carry no time.
         """
@@ -80,11 +79,11 @@ class Hubspot(Connector):
         access_token: Secret
         base_url: Url = "https://api.hubapi.com"
         api_version: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}$")] = "2026-03"
+        time_zone: Annotated[str, AfterValidator(answers.known_zone)] = "UTC"
         contact_key: Literal["email", "shop_customer_id"] = "email"
         signature: inbound.Version = "v3"
 
     settings: Settings
-    _zone: tzinfo = UTC
 
     # -- out -------------------------------------------------------------------------------------
     @action(effect=upsert("email"), batch=100, needs=(NEEDS["contact"],))
@@ -146,7 +145,7 @@ class Hubspot(Connector):
 
     def classify(self, answer: Answer) -> CallError | None:
         """Read HubSpot's error bodies; the daily limit lasts until the account's midnight."""
-        return answers.classify(answer, self._zone)
+        return answers.classify(answer, answers.zone(self.settings.time_zone))
 
     # -- in --------------------------------------------------------------------------------------
     def verify(self, request: Request, secret: Secret, *, now: float) -> None:
@@ -163,13 +162,13 @@ class Hubspot(Connector):
 
     # -- set-up ----------------------------------------------------------------------------------
     async def check(self) -> list[Check]:
-        """Prove the token, each scope and our unique properties; learn the account's time zone."""
+        """Prove the token, each scope, our unique properties and the account's time zone."""
         version = self.settings.api_version
         token, details = await checks.account(self.http, version)
         if token.state == "fail":
             return [token]
-        self._learn(details.get("timeZone"))
-        found = [token, await checks.usage(self.http, version)]
+        found = [token, checks.zone(details, self.settings.time_zone)]
+        found.append(await checks.usage(self.http, version))
         for kind, segment in OBJECTS.items():
             found.append(await checks.scope(self.http, self._path("objects", segment), NEEDS[kind]))
             if kind != "contact" or self.settings.contact_key == "shop_customer_id":
@@ -186,12 +185,6 @@ class Hubspot(Connector):
 
     def _path(self, api: str, rest: str) -> str:
         return f"/crm/{api}/{self.settings.api_version}/{rest}"
-
-    def _learn(self, zone: str | None) -> None:
-        try:
-            self._zone = ZoneInfo(zone or "UTC")
-        except (LookupError, ValueError):  # a zone this machine does not know: UTC is near enough
-            self._zone = UTC
 
     async def _upsert(
         self,

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hub import (
     Answer,
@@ -29,16 +30,30 @@ class Conflict(Reject):
     """Another record has this unique value already; HubSpot's words name its id."""
 
 
-def classify(answer: Answer, zone: tzinfo) -> CallError | None:
+def zone(name: str) -> tzinfo:
+    """Give a time zone by name; UTC needs no table on the machine."""
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def known_zone(name: str) -> str:
+    """Give the name back where this machine knows the zone; else raise ValueError."""
+    try:
+        zone(name)
+    except LookupError as error:
+        raise ValueError(f"no time zone '{name}'") from error
+    return name
+
+
+def classify(answer: Answer, local: tzinfo) -> CallError | None:
     """Read an answer that is no 2xx; None leaves it to the hub's table.
 
     Args:
         answer: As it came; 5xx and bodies that are no JSON are the table's.
-        zone: The account's time zone, at whose midnight the daily limit starts anew.
+        local: The account's time zone, at whose midnight the daily limit starts anew.
     """
     status, body = answer.status, _body(answer)
     if status == 429:
-        return _limited(answer, body, zone)
+        return _limited(answer, body, local)
     if status in (423, 477):  # Source: error-handling page, "locked" and "migration in progress"
         return Retry(_text(status, body), after=_seconds(answer))
     if status >= 500 or status in (408, 425) or not body:
@@ -78,21 +93,21 @@ def _embedded(message: str) -> list[dict[str, Any]]:
     return [part for part in _list(found) if isinstance(part, dict)]
 
 
-def _limited(answer: Answer, body: dict[str, Any], zone: tzinfo) -> RateLimited:
+def _limited(answer: Answer, body: dict[str, Any], local: tzinfo) -> RateLimited:
     policy = str(body.get("policyName", ""))
     if "DAILY" in policy:
-        return RateLimited(_text(429, body), after=_until_midnight(answer, zone))
+        return RateLimited(_text(429, body), after=_until_midnight(answer, local))
     after = _seconds(answer)
     return RateLimited(_text(429, body), after=_PAUSES.get(policy) if after is None else after)
 
 
-def _until_midnight(answer: Answer, zone: tzinfo) -> float:
-    """Count the seconds to midnight in `zone`, by the provider's own clock."""
+def _until_midnight(answer: Answer, local: tzinfo) -> float:
+    """Count the seconds to midnight in `local`, by the provider's own clock."""
     try:
-        now = parsedate_to_datetime(_header(answer, "Date")).astimezone(zone)
+        now = parsedate_to_datetime(_header(answer, "Date")).astimezone(local)
     except (TypeError, ValueError, OverflowError):
         return _ONE_HOUR
-    midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), zone)
+    midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), local)
     return max((midnight.astimezone(UTC) - now.astimezone(UTC)).total_seconds(), 1.0)
 
 
@@ -115,7 +130,13 @@ def _body(answer: Answer) -> dict[str, Any]:
 
 
 def _text(status: int | str, body: dict[str, Any]) -> str:
-    words = [status, body.get("category"), body.get("policyName"), body.get("message")]
+    words = [
+        "HubSpot answered",
+        status,
+        body.get("category"),
+        body.get("policyName"),
+        body.get("message"),
+    ]
     return _scrub(" ".join(str(word) for word in words if word))
 
 

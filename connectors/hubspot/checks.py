@@ -7,7 +7,7 @@ from hub import Answer, AuthFailed, CallError, Check, Http, Json, Reject
 ENOUGH = 0.9  # of the daily limit; above it is a warning
 
 
-async def account(http: Http, version: str) -> tuple[Check, Json]:
+async def account(http: Http, version: str) -> tuple[Check, Mapping[str, Json]]:
     """Prove reach and token; also give the account's details."""
     try:
         answer = await http.get(f"/account-info/{version}/details")
@@ -18,6 +18,14 @@ async def account(http: Http, version: str) -> tuple[Check, Json]:
     except CallError as error:
         return Check("reach", "fail", str(error), "see base_url and the network"), {}
     return Check("access_token", "ok", f"account {details.get('portalId')}"), details
+
+
+def zone(details: Mapping[str, Json], ours: str) -> Check:
+    """Compare the account's time zone, at whose midnight its daily limit starts anew."""
+    theirs = details.get("timeZone")
+    if theirs in (None, ours):
+        return Check("time_zone", "ok", ours)
+    return Check("time_zone", "warn", f"the account is in {theirs}", f"set time_zone: {theirs}")
 
 
 async def usage(http: Http, version: str) -> Check:

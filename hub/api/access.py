@@ -1,0 +1,43 @@
+"""Who calls: the bearer key, its role, and whether the endpoint lets it."""
+
+import contextlib
+
+from aiohttp import web
+
+from hub.api.endpoint import Api, Endpoint
+from hub.errors import NotStored, Refused
+from store import keys
+from store.keys import ApiKey
+
+LONGEST = 200
+
+
+async def let_in(api: Api, endpoint: Endpoint, request: web.Request) -> ApiKey:
+    """Give the key's record.
+
+    Raises:
+        Refused: No living key was sent, or its role is not one of the endpoint's.
+    """
+    who = await _identify(api, request)
+    if who.role not in endpoint.may:
+        have = ", ".join(endpoint.may)
+        raise Refused("forbidden", f"the key's role is {who.role}; this takes one of: {have}")
+    if keys.due_to_touch(who, api.clock.now()):
+        with contextlib.suppress(NotStored):  # a note of use must not fail a read
+            await api.store.write(lambda tx: keys.touch_key(tx, who.id))
+    return who
+
+
+async def _identify(api: Api, request: web.Request) -> ApiKey:
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    key = text.strip()
+    if kind.lower() != "bearer" or not key or len(key) > LONGEST:
+        raise Refused("unauthenticated", "send Authorization: Bearer <key>")
+    # aiohttp decodes headers with surrogateescape; such a key is nobody's.
+    if not key.isascii():
+        raise Refused("unauthenticated", "the key is not known")
+    async with api.store.read() as connection:
+        who = await keys.find_key(connection, key)
+    if who is None:
+        raise Refused("unauthenticated", "the key is not known, or was revoked")
+    return who

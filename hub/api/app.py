@@ -1,0 +1,96 @@
+"""The sub-application /v1, made of the tables of endpoints: let in, read, do, answer."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from hub.api import openapi, problems
+from hub.api.access import let_in
+from hub.api.carts import carts
+from hub.api.endpoint import Answer, Api, Ask, Endpoint
+from hub.api.events import events
+from hub.api.jobs import jobs
+from hub.api.orders import orders
+from hub.api.payments import payments
+from hub.api.products import products
+from hub.api.reading import decode, parse, read_body, read_query
+from hub.model import Json, write_json
+
+ENDPOINTS: tuple[Endpoint, ...] = (*products, *carts, *orders, *payments, *events, *jobs)
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def api_app(api: Api) -> web.Application:
+    """Make what the composition root mounts at /v1."""
+    app = web.Application(middlewares=[problems.middleware(api.clock)])
+    for endpoint in ENDPOINTS:
+        handle = _handle(api, endpoint)
+        if endpoint.method == "GET":
+            app.router.add_get(endpoint.path, handle)  # HEAD comes with it
+        else:
+            app.router.add_route(endpoint.method, endpoint.path, handle)
+    return app
+
+
+def public_routes(version: str) -> list[web.RouteDef]:
+    """Give what anyone may read, for the root: /openapi.json and /problems/<code>."""
+    document = write_json(openapi.document(ENDPOINTS, version))
+
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    return [
+        web.get("/openapi.json", serve, name="openapi"),
+        web.get("/problems/{code}", problems.page, name="problem"),
+    ]
+
+
+def _handle(api: Api, endpoint: Endpoint) -> Handle:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        ask = await _ask(api, endpoint, request)
+        return _respond(ask, await endpoint.do(ask))
+
+    return handle
+
+
+async def _ask(api: Api, endpoint: Endpoint, request: web.Request) -> Ask:
+    """Let the caller in, then read what was sent; in this order, so strangers learn nothing."""
+    who = await let_in(api, endpoint, request)
+    query = read_query(endpoint.query, request)
+    value, item = None, None
+    if endpoint.takes is not None:
+        raw = await read_body(request)
+        value = decode(raw)
+        item = parse(endpoint.takes, raw, value)
+    return Ask(
+        api=api,
+        endpoint=endpoint,
+        request=request,
+        who=who,
+        request_id=request[problems.REQUEST_ID],
+        query=query,
+        item=item,
+        value=value,
+    )
+
+
+def _respond(ask: Ask, answer: Answer) -> web.Response:
+    headers = answer.all_headers()
+    tag = headers.get("ETag")
+    if ask.endpoint.method == "GET" and tag is not None and _known(ask.request, tag):
+        return web.Response(status=304, headers={"ETag": tag})
+    kind = headers.pop("Content-Type", "application/json")
+    body = write_json(_with_handoff(answer.body, answer.handoff))
+    return web.Response(status=answer.status, body=body, content_type=kind, headers=headers)
+
+
+def _with_handoff(body: Json, handoff: Mapping[str, str] | None) -> Json:
+    if not handoff:
+        return body
+    return body | {"payment": body["payment"] | dict(handoff)}
+
+
+def _known(request: web.Request, tag: str) -> bool:
+    """Say whether If-None-Match names the tag; weak comparison, as reads have it (RFC 9110)."""
+    sent = ",".join(request.headers.getall("If-None-Match", []))
+    return any(known.strip().removeprefix("W/") in (tag, "*") for known in sent.split(","))

@@ -1,0 +1,151 @@
+"""What an endpoint is: its method and path, who may, what it takes and gives; the table of all.
+
+A route cannot be written without saying who may use it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict
+
+from hub.clock import Clock
+from hub.model import Json
+from store.keys import ApiKey
+from store.store import Store
+
+EVERYONE = ("admin", "shop", "support", "readonly")
+SHOP = ("admin", "shop")
+STAFF = ("admin", "support", "readonly")
+REFUNDERS = ("admin", "shop", "support")
+
+Wait = Callable[[Callable[[], Awaitable[bool]], float], Awaitable[bool]]
+"""Wait until a check holds, at most so many seconds; say whether it did."""
+
+
+class Query(BaseModel):
+    """The parameters of a URL; an unknown one is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Query):
+    """No parameters at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """What endpoints work with.
+
+    Args:
+        wait_for: How to wait for the worker, `(check, seconds) -> bool`.
+        shop: The shop's settings and rules; see hub.shop.
+        event_types: The shop's own event types -> the check of their data.
+    """
+
+    store: Store
+    clock: Clock
+    wait_for: Wait
+    shop: Any
+    event_types: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request, let in and read.
+
+    Args:
+        item: The body as the endpoint's `takes`; None where it takes none.
+        query: The parameters as its `query`.
+        value: The body as plain JSON, for fingerprints.
+    """
+
+    api: Api
+    endpoint: "Endpoint"
+    request: web.Request
+    who: ApiKey
+    request_id: str
+    query: Any
+    item: Any = None
+    value: Json = None
+
+    def part(self, name: str) -> str:
+        """Give a variable part of the path."""
+        return self.request.match_info[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an endpoint says.
+
+    Args:
+        subject: The id of what was changed, for the audit.
+        version: The aggregate's version, for the ETag.
+        handoff: What the shop's page needs to pay; joined to `body["payment"]`, never kept.
+    """
+
+    body: Json
+    status: int = 200
+    subject: str = ""
+    version: int | None = None
+    handoff: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def all_headers(self) -> dict[str, str]:
+        """Give the headers that belong to the answer itself, and to its replays."""
+        tag = {} if self.version is None else {"ETag": f'"{self.version}"'}
+        return {**tag, **self.headers}
+
+
+Do = Callable[[Ask], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One row of the table; OpenAPI is written from it.
+
+    Args:
+        may: The roles that may; nobody else.
+        key: Whether an Idempotency-Key must or can be sent; None where it means nothing.
+        refuses: The problem types special to it.
+    """
+
+    method: str
+    path: str
+    may: tuple[str, ...]
+    do: Do
+    takes: type[BaseModel] | None = None
+    query: type[Query] = NoQuery
+    gives: Mapping[int, str] = field(default_factory=dict)
+    key: Literal["required", "optional"] | None = None
+    refuses: tuple[str, ...] = ()
+
+
+class Endpoints:
+    """A table of endpoints, written beside their functions."""
+
+    def __init__(self) -> None:
+        self._all: list[Endpoint] = []
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._all)
+
+    def get(self, path: str, *, may: tuple[str, ...], **more: Any) -> Callable[[Do], Do]:
+        """Declare a read."""
+        return self._add("GET", path, may, more)
+
+    def post(
+        self, path: str, *, may: tuple[str, ...], takes: type[BaseModel], **more: Any
+    ) -> Callable[[Do], Do]:
+        """Declare a change; an Idempotency-Key may be sent unless `key` says it must."""
+        return self._add("POST", path, may, {"key": "optional", "takes": takes, **more})
+
+    def _add(
+        self, method: str, path: str, may: tuple[str, ...], more: Mapping[str, Any]
+    ) -> Callable[[Do], Do]:
+        def declare(do: Do) -> Do:
+            self._all.append(Endpoint(method=method, path=path, may=may, do=do, **more))
+            return do
+
+        return declare

@@ -1,0 +1,127 @@
+"""A connector's folder as the suite sees it: its class, its fixtures, ready instances."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, get_args
+
+from hub.discovery import discover
+from hub.errors import SignatureError
+from hub.model import Json, read_json
+from hub.plugin import Connector, Http
+from hub.secrets import Secret
+from hub.testing.case import Mismatch, known, need
+
+NOW = 1_700_000_000.0
+SETTINGS_KEYS = ("settings", "secrets", "window", "coverage", "proof")
+
+
+class Folder:
+    """One connector's folder; everything is read when first asked for."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).resolve()
+        self.kind = self.path.name
+
+    @cached_property
+    def connector(self) -> type[Connector]:
+        """Import the connector class.
+
+        Raises:
+            Mismatch: There is none of this folder's name.
+        """
+        try:
+            found = discover(self.kind, [self.path.parent])
+        except LookupError as error:
+            raise Mismatch(f"{error}; the class's `type` must be the folder's name") from error
+        home = sys.modules[found.__module__].__file__ or ""
+        need(self.path in Path(home).parents, f"type {self.kind} is taken by {home}")
+        return found
+
+    @cached_property
+    def package(self) -> str:
+        """Name the package the folder was imported as."""
+        module = self.connector.__module__
+        return module[: module.index(f".{self.kind}") + len(self.kind) + 1]
+
+    def sandbox(self) -> Any:
+        """Import the folder's sandbox double."""
+        return importlib.import_module(f"{self.package}.sandbox").Sandbox
+
+    # -- fixtures --------------------------------------------------------------------------------
+    def fixtures(self, where: str) -> Iterator[Path]:
+        """List the JSON fixtures below a folder of `fixtures/`."""
+        yield from sorted((self.path / "fixtures" / where).rglob("*.json"))
+
+    def name(self, path: Path) -> str:
+        """Name a fixture as error texts do."""
+        return path.relative_to(self.path / "fixtures").as_posix()
+
+    @cached_property
+    def given(self) -> dict[str, Json]:
+        """Read fixtures/settings.json."""
+        given: dict[str, Json] = load(self.path / "fixtures" / "settings.json")
+        known("settings.json", given, SETTINGS_KEYS)
+        return given
+
+    @property
+    def secrets(self) -> list[Secret]:
+        """Give the webhook secrets."""
+        values = self.given.get("secrets", [])
+        return [Secret(value, f"webhook-{i}") for i, value in enumerate(values)]
+
+    @property
+    def hidden(self) -> list[str]:
+        """Give every secret text that must never be printed; short ones stand anywhere."""
+        values = [v for n, v in self._plain().items() if n in self.secret_fields()]
+        return [text for text in [*values, *self.given.get("secrets", [])] if len(text) >= 8]
+
+    # -- instances -------------------------------------------------------------------------------
+    def secret_fields(self) -> set[str]:
+        """Name the settings that are secrets, by the names they are written with."""
+        fields = self.connector.Settings.model_fields
+        return {f.alias or n for n, f in fields.items() if _is_secret(f.annotation)}
+
+    def settings(self, **changed: Json) -> Any:
+        """Make the settings of the fixture, changed."""
+        hidden = self.secret_fields()
+        plain = self._plain() | changed
+        wrapped = {n: Secret(v, n) if n in hidden and v else v for n, v in plain.items()}
+        return self.connector.Settings(**wrapped)
+
+    def make(self, http: Http | None = None, url: str = "", **changed: Json) -> Connector:
+        """Make a connector, named as its folder."""
+        return self.connector(self.kind, self.settings(**changed), http, url)
+
+    def signs(self) -> bool:
+        """Say whether the connector can sign with the fixture's first secret."""
+        if not self.secrets:
+            return False
+        try:
+            return bool(self.make().sign(b"{}", self.secrets[0], now=NOW))
+        except SignatureError:
+            return False
+
+    def _plain(self) -> dict[str, Json]:
+        plain: dict[str, Json] = self.given.get("settings", {})
+        return plain
+
+
+def load(path: Path) -> Any:
+    """Read a JSON fixture.
+
+    Raises:
+        Mismatch: It is missing or no JSON.
+    """
+    try:
+        return read_json(path.read_bytes())
+    except OSError as error:
+        raise Mismatch(f"{path.name} is missing") from error
+    except ValueError as error:
+        raise Mismatch(f"{path.name} is no JSON") from error
+
+
+def _is_secret(hint: Any) -> bool:
+    return hint is Secret or any(_is_secret(one) for one in get_args(hint))

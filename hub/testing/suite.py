@@ -1,0 +1,109 @@
+"""All cases of a folder, and the quality tier that follows from them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.model import Json
+from hub.plugin import Connector
+from hub.testing.case import Case
+from hub.testing.folder import Folder, load
+from hub.testing.inbound import inbound
+from hub.testing.outbound import outbound
+from hub.testing.shape import shape
+
+TIERS = ("none", "bronze", "silver", "gold")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the suite found in a folder.
+
+    Args:
+        failed: What does not hold, a text each.
+        missing: Tier to what it still needs.
+    """
+
+    tier: str
+    failed: tuple[str, ...]
+    missing: Mapping[str, tuple[str, ...]]
+
+
+def cases(path: Path | str) -> list[Case]:
+    """Give every case of a connector's folder; nothing runs yet, whatever is broken there."""
+    folder = Folder(path)
+    return [*shape(folder), *inbound(folder), *outbound(folder)]
+
+
+def tier(path: Path | str) -> str:
+    """Run the suite and give the tier: none, bronze, silver or gold."""
+    return report(path).tier
+
+
+def report(path: Path | str) -> Report:
+    """Run the suite and say what failed, what is missing, and the tier reached."""
+    failed = tuple(_failures(cases(path)))
+    if failed:
+        return Report(tier="none", failed=failed, missing={})
+    folder = Folder(path)
+    missing = {"silver": tuple(_for_silver(folder)), "gold": tuple(_for_gold(folder))}
+    reached = "silver" if not missing["silver"] else "bronze"
+    reached = "gold" if reached == "silver" and not missing["gold"] else reached
+    return Report(tier=reached, failed=(), missing=missing)
+
+
+def _failures(found: list[Case]) -> Iterator[str]:
+    for case in found:
+        try:
+            case.check()
+        except Exception as error:  # noqa: BLE001 -- a plugin may raise anything; it is reported
+            text = str(error)
+            yield text if isinstance(error, AssertionError) else f"{case}\n{error!r}"
+
+
+def _for_silver(folder: Folder) -> Iterator[str]:
+    """Name what silver needs beside a green suite."""
+    if folder.connector.check is Connector.check:
+        yield "check() proves the credentials and each needed permission"
+    if not (folder.path / "sandbox.py").exists():
+        yield "a sandbox double"
+    for name, spec in folder.connector.actions().items():
+        answers = list(_answers(folder, name))
+        for what, has in _ANSWERED.items():
+            if not any(has(answer) for answer in answers):
+                yield f"a fixture of {name} answered {what}"
+        looked = any(load(path).get("lookup") for path in folder.fixtures(f"out/{name}"))
+        if spec.lookup and not looked:
+            yield f"a fixture of the look-up of {name}"
+
+
+def _for_gold(folder: Folder) -> Iterator[str]:
+    members = [getattr(folder.connector, name, None) for name in dir(folder.connector)]
+    if not any(getattr(one, "__source__", "") == "events" for one in members):
+        yield "a source of events, for reconciling"
+    if folder.connector.takes_webhooks() and not (folder.path / "fixtures/vectors.json").exists():
+        yield "vendor signature vectors"
+    proof = folder.given.get("proof", {})
+    wanted = {"schema": "the published schema", "sdk": "the vendor's SDK driving the double"}
+    for name, what in wanted.items():
+        file = proof.get(name, "")
+        if not file or not any((root / file).is_file() for root in folder.path.parents):
+            yield f'a test against {what}, named in settings.json as "proof": {{"{name}": …}}'
+
+
+def _answers(folder: Folder, action: str) -> Iterator[Mapping[str, Json]]:
+    for path in folder.fixtures(f"out/{action}"):
+        yield from (call.get("answer", {}) for call in load(path).get("calls", []))
+
+
+def _status(answer: Mapping[str, Json]) -> int:
+    return int(answer.get("status", 200))
+
+
+_ANSWERED: Mapping[str, Callable[[Mapping[str, Json]], bool]] = {
+    "a 4xx it refuses": lambda one: 400 <= _status(one) < 500 and _status(one) not in {401, 429},
+    "401": lambda one: _status(one) == 401,
+    "429": lambda one: _status(one) == 429,
+    "5xx": lambda one: _status(one) >= 500,
+    "by a cut or a hang": lambda one: one.get("fault") in {"cut", "hang"},
+}

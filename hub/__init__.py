@@ -14,8 +14,10 @@ from hub.errors import (
     SignatureError,
     Skip,
 )
+from hub.ids import made_at
 from hub.model import (
     Event,
+    FactName,
     Json,
     Money,
     Outcome,
@@ -48,10 +50,10 @@ from webhooks import schemes
 
 __all__ = [
     "Ambiguous", "Answer", "Auth", "AuthFailed", "Call", "CallError", "Capture", "Check", "Clock",
-    "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event", "Find", "Http", "HubError",
-    "ItemResult", "Json", "Limit", "Links", "ManualClock", "Money", "Outcome", "Page", "Pay",
-    "PayLine", "PaymentFact", "RateLimited", "Refund", "Reject", "Reply", "Request", "Retry",
+    "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event", "FactName", "Find", "Http",
+    "HubError", "ItemResult", "Json", "Limit", "Links", "ManualClock", "Money", "Outcome", "Page",
+    "Pay", "PayLine", "PaymentFact", "RateLimited", "Refund", "Reject", "Reply", "Request", "Retry",
     "Secret", "SignatureError", "Skip", "Sum", "SystemClock", "Url", "action", "basic", "bearer",
-    "deduped", "header", "keyed", "lookup", "read_json", "rfc3339", "schemes", "sent_key", "source",
-    "unsafe", "upsert", "write_json",
+    "deduped", "header", "keyed", "lookup", "made_at", "read_json", "rfc3339", "schemes",
+    "sent_key", "source", "unsafe", "upsert", "write_json",
 ]  # fmt: skip

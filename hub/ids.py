@@ -2,7 +2,7 @@
 
 import os
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base32, lower case: sorts as it counts
 _lock = threading.Lock()
@@ -25,3 +25,18 @@ def new_id(prefix: str, now: datetime) -> str:
 
 def _base32(number: int) -> str:
     return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def made_at(ident: str) -> datetime | None:
+    """Read when an id was made; None where it is none of ours.
+
+    >>> made_at(new_id("job", datetime(2026, 1, 1, tzinfo=UTC))).year
+    2026
+    """
+    text = ident.rpartition("_")[2]
+    if len(text) != 26 or not set(text) <= set(ALPHABET) or text[0] not in "01234567":
+        return None
+    number = 0
+    for letter in text:
+        number = number << 5 | ALPHABET.index(letter)
+    return datetime.fromtimestamp((number >> 80) / 1000, UTC)

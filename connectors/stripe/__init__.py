@@ -6,7 +6,7 @@ Source: https://docs.stripe.com/api, version 2026-10-28.endive (read 2026-11).
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationInfo, field_validator
 
@@ -22,7 +22,6 @@ from hub import (
     ConnectorSettings,
     Event,
     Find,
-    Http,
     Limit,
     Outcome,
     Pay,
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from stripe._v1_services import V1Services
 
 KEYED = keyed(timedelta(hours=24))  # Source: https://docs.stripe.com/api/idempotent_requests
-TEST_LIMITS = (Limit(25, per=1),)
 
 
 class Stripe(Connector):
@@ -73,12 +71,6 @@ class Stripe(Connector):
             return key
 
     settings: Settings
-
-    def __init__(self, name: str, settings: Any, http: Http | None, webhook_url: str = "") -> None:
-        super().__init__(name, settings, http, webhook_url)
-        if settings is not None and settings.mode == "test":
-            # Stripe's sandboxes allow a quarter. Source: https://docs.stripe.com/rate-limits
-            vars(self)["limits"] = TEST_LIMITS
 
     # -- actions ---------------------------------------------------------------------------------
     @action(effect=KEYED, kind="money")

@@ -12,23 +12,22 @@ from hub import Ambiguous, Answer, CallError, Json, PaymentFact, Reject, Retry, 
 
 
 def classify(answer: Answer) -> CallError | None:
-    """Read an answer that is no 2xx; 401, 403 and plain 429 are left to the default table.
+    """Read an answer that is no 2xx; what Stripe itself did not word is left to the table.
 
-    `Stripe-Should-Retry` overrides the row, but never makes a rate limit final.
+    `Stripe-Should-Retry` overrides the row, but makes no rate limit and no bad key final.
     """
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    error = _error(answer.body)
-    again = headers.get("stripe-should-retry")
-    if answer.status in {401, 403}:
-        return None
-    if answer.status >= 500:
+    status, again = answer.status, headers.get("stripe-should-retry")
+    if status >= 500:
         final = again == "false" or headers.get("idempotent-replayed") == "true"
-        return Ambiguous(f"stripe: status {answer.status}", after=_after(headers), final=final)
-    if answer.status == 429 and again != "true" and error.get("code") != "lock_timeout":
+        return Ambiguous(f"stripe: status {status}, for good", final=True) if final else None
+    error = _error(answer.body)
+    if not error or status in {401, 403, 408, 425}:
         return None
-    if again == "true" or (answer.status in {409, 429} and again != "false"):
-        return Retry(f"stripe: status {answer.status}", after=_after(headers))
-    return _reject(answer.status, error, headers)
+    locked = status == 409 or (status == 429 and error.get("code") == "lock_timeout")
+    if again == "true" or (locked and again != "false"):
+        return Retry(f"stripe: status {status}", after=_after(headers))
+    return None if status == 429 else _reject(status, error, headers)
 
 
 def _reject(status: int, error: Mapping[str, Json], headers: Mapping[str, str]) -> Reject:

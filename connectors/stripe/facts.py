@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from connectors.stripe.money import from_stripe
-from hub import Json, PaymentFact, rfc3339
-from hub.model import FactName
+from hub import FactName, Json, PaymentFact, rfc3339
 
 Object = Mapping[str, Json]
 Reader = Callable[[Object, datetime], Iterable[PaymentFact]]

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.stripe import facts, sdk
-from hub import Call, Json, Outcome
-from hub.ids import made_at
+from hub import Call, Json, Outcome, made_at
 
 LOOK_BACK = timedelta(minutes=5)  # how far Stripe's clock may run behind ours
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
-
 from connectors.stripe.sandbox_forms import Refusal
 from hub import Clock, Json
 
@@ -93,9 +91,9 @@ def _replay(saved: Saved, asked: Json) -> Saved:
     return Saved(saved.asked, saved.at, saved.status, saved.body, replayed=True)
 
 
-def authorized(request: web.Request) -> None:
+def authorized(credential: str) -> None:
     """Refuse a request without a key, or with a revoked one; Basic is as good as Bearer."""
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, value = credential.partition(" ")
     if scheme == "Basic":
         try:
             value = base64.b64decode(value).decode().partition(":")[0]

@@ -14,10 +14,10 @@ from hub.clock import Clock
 from hub.errors import HubError
 from hub.model import Job, Request
 from hub.secrets import Secret
-from store import engine, inbox, jobs, migrate, schema
+from store import engine, inbox, jobs, migrate, schema, settle
 from store.crypto import Cipher
 from store.inbox import Receipt, Received
-from store.jobs import Completion
+from store.settle import Completion
 from store.tx import Route, Tx
 from store.writer import Writer
 
@@ -105,8 +105,8 @@ class Store:
         return await self.writer.submit(lambda tx: jobs.claim(tx, room, node=node, until=until))
 
     async def settle(self, done: Completion) -> bool:
-        """Commit an attempt's end; see store.jobs.settle."""
-        return await self.writer.submit(lambda tx: jobs.settle(tx, done))
+        """Commit an attempt's end; see store.settle.settle."""
+        return await self.writer.submit(lambda tx: settle.settle(tx, done))
 
     async def settle_shop(
         self, work: Callable[[Tx, Any], Any], item: Any, done: Completion
@@ -114,7 +114,7 @@ class Store:
         """Run a shop action and end its job in one commit: both or neither."""
 
         def unit(tx: Tx) -> bool:
-            if not jobs.settle(tx, done):
+            if not settle.settle(tx, done):
                 return False
             work(tx, item)
             return True
@@ -152,6 +152,16 @@ class Store:
         if row is None or row.body is None:
             raise HubError(f"the request {inbox_id} is not kept")
         return inbox.request_of(self.cipher, row)
+
+    async def look(self, work: Callable[[Tx], Result]) -> Result:
+        """Run reads that are written for a Tx, all on one snapshot; they cannot write."""
+        async with self._reading.connect() as connection:
+            await connection.exec_driver_sql("BEGIN")
+            return await connection.run_sync(
+                lambda sync: work(
+                    Tx(sync, now=self.clock.now(), cipher=self.cipher, route=self.route)
+                )
+            )
 
     async def data_version(self, connection: AsyncConnection) -> int:
         """Give a number that moves when another process has written."""

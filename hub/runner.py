@@ -20,8 +20,8 @@ from hub.model import Job, NewJob, Outcome, read_json
 from hub.payments import PAYING, attach_job, fact_jobs
 from hub.perform import Account, Attempt, input_of
 from hub.verdicts import Verdict, judge
-from store.jobs import Completion
 from store.links import StoredLinks
+from store.settle import Completion
 from store.store import Store
 from store.tx import Tx
 
@@ -88,7 +88,7 @@ class Runner:
             verdict = self._judged(error, job, effect, attempt)
             await self._settle(job, started, attempt, verdict, self._refused(job, error))
         else:
-            await self._settle(job, started, attempt, DONE, self._follow(job, outcome), outcome)
+            await self._settle(job, started, attempt, DONE, self.follow(job, outcome), outcome)
 
     async def _shop_job(self, job: Job) -> None:
         """Run a shop action and end its job in one commit."""
@@ -211,7 +211,7 @@ class Runner:
             self.log.info("account released", account=job.account)
             gate.held = None
 
-    def _follow(self, job: Job, outcome: Outcome) -> list[NewJob]:
+    def follow(self, job: Job, outcome: Outcome) -> list[NewJob]:
         """Write what a payment action's outcome means to the shop."""
         now = self.clock.now()
         follow = fact_jobs(job.connector, outcome.facts, now=now, event_id=job.event_id)

@@ -13,7 +13,7 @@ from hub.errors import NotStored
 from hub.ids import new_id
 from hub.model import Job
 from hub.runner import Runner
-from store import jobs as job_store
+from store import leases
 
 POLL = 1.0
 RESCUE_EVERY = 5.0
@@ -37,7 +37,7 @@ class Worker:
         """Take back what an earlier process of this store left leased, then begin."""
         await self.store.know_accounts(list(self.gates))
         # The store's lock says that no other hub lives: every lease is a dead one's.
-        while await self.store.write(lambda tx: job_store.rescue(tx, all_of_them=True)):
+        while await self.store.write(lambda tx: leases.rescue(tx, all_of_them=True)):
             pass
         duties = (self._claim_forever(), self._every(RESCUE_EVERY, self._rescue),
                   self._every(self.lease.total_seconds() / 3, self._renew))  # fmt: skip
@@ -138,15 +138,13 @@ class Worker:
                 self.log.exception("duty failed")
 
     async def _rescue(self) -> None:
-        if count := await self.store.write(job_store.rescue):
+        if count := await self.store.write(leases.rescue):
             self.log.warning("leases rescued", count=count)
 
     async def _renew(self) -> None:
         held = {job.id: (job.id, job.attempt) for job, _ in self._flying.values()}
         until = self.clock.now() + self.lease
-        kept = await self.store.write(
-            lambda tx: job_store.renew(tx, list(held.values()), until=until)
-        )
+        kept = await self.store.write(lambda tx: leases.renew(tx, list(held.values()), until=until))
         for job_id in held.keys() - kept:
             if job_id in self._flying:
                 self._flying[job_id][1].cancel()

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upserting
 from hub.model import Event, NewJob, Request, read_json, write_json
 from store import schema
 from store.crypto import Cipher
-from store.jobs import resolve_from_events
+from store.settle import resolve_from_events
 from store.tx import Tx, add_event, key16
 
 

@@ -1,20 +1,17 @@
-"""Jobs: enqueue, claim, settle, promote, rescue, resolve. Statements of one writer (SQLite).
+"""Jobs: written into their lanes, claimed when due. How they end: store.settle.
 
 The head of a lane is a row's state (`r l u b`), kept by a unique index, never searched for.
-Completions are fenced by (job, attempt): a zombie's result changes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     Row,
     and_,
     bindparam,
     case,
-    delete,
     func,
     insert,
     literal,
@@ -26,7 +23,7 @@ from sqlalchemy.dialects.sqlite import insert as upserting
 
 from hub.model import Job, NewJob
 from store import schema
-from store.schema import accounts, attempts, events, job_history, job_keys, jobs, links
+from store.schema import accounts, job_history, job_keys, jobs
 from store.tx import Tx, key16
 
 LIVE_STATES = {
@@ -61,38 +58,6 @@ _INSERT = insert(jobs).values(
         )
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
-    """How one attempt ended, as the worker hands it to the writer.
-
-    Args:
-        state: Where the job goes; `ready` means again at `due_at`.
-        used: Whether the attempt counts against the job's attempts and age.
-        pause: The account is claimed no more until then.
-        hold: Why the account is held, where it is.
-        release: The account was held, and this attempt shows that it works again.
-        jobs: Jobs that follow from the outcome, written in the same commit.
-    """
-
-    job: Job
-    state: Literal["done", "ready", "dead", "uncertain", "skipped"]
-    outcome: str
-    started_at: datetime
-    ms: int
-    due_at: datetime | None = None
-    used: bool = True
-    error: str | None = None
-    ref: str | None = None
-    status: int | None = None
-    request_id: str | None = None
-    body_hash: bytes | None = None
-    links: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    jobs: Sequence[NewJob] = ()
-    pause: datetime | None = None
-    hold: str | None = None
-    release: bool = False
 
 
 # -- enqueue ---------------------------------------------------------------------------------------
@@ -244,215 +209,3 @@ def read_job(tx: Tx, row: Row[Any]) -> Job:
         give_up_at=row.give_up_at,
         body_hash=row.body_hash,
     )
-
-
-# -- settle ----------------------------------------------------------------------------------------
-def settle(tx: Tx, done: Completion) -> bool:
-    """Apply one attempt's end; False where the attempt no longer holds the lease."""
-    job = done.job
-    if not _fenced(tx, job):
-        return False
-    _note_attempt(tx, done)
-    if done.state in ("done", "skipped"):
-        end(tx, job.id, done.state, reason=done.error, ref=done.ref)
-    else:
-        _go_on(tx, done)
-    for (kind, our_id), their_id in done.links.items():
-        keep_link(tx, job.connector, kind, our_id, their_id)
-    if done.pause is not None or done.release:
-        _pause(tx, job.account, done)
-    tx.enqueue(*done.jobs)
-    return True
-
-
-def _fenced(tx: Tx, job: Job) -> bool:
-    held = select(jobs.c.id).where(
-        jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == "l"
-    )
-    return tx.row(held) is not None
-
-
-def _note_attempt(tx: Tx, done: Completion) -> None:
-    tx.run(
-        insert(attempts),
-        {
-            "job": done.job.uid,
-            "attempt": done.job.attempt,
-            "started_at": done.started_at,
-            "ms": done.ms,
-            "outcome": done.outcome,
-            "status": done.status,
-            "error": done.error,
-            "request_id": done.request_id,
-        },
-    )
-
-
-def _go_on(tx: Tx, done: Completion) -> None:
-    """Put a job that is not over where it waits: ready, uncertain or dead."""
-    job = done.job
-    state = {"ready": "r", "uncertain": "u", "dead": "b" if job.blocks else "d"}[done.state]
-    change: dict[str, Any] = {
-        "state": state,
-        "failures": jobs.c.failures + int(done.used),
-        "due_at": done.due_at or tx.now,
-        "error": done.error,
-        "lease_owner": None,
-        "lease_until": None,
-    }
-    if done.used:
-        change["prio"] = 1
-    else:
-        # Held time ages nobody: the first attempt that counts starts the clock.
-        change["first_sent_at"] = job.first_sent_at if job.failures else None
-    if job.body_hash is None and done.body_hash is not None:
-        change["body_hash"] = done.body_hash
-    tx.run(update(jobs).where(jobs.c.id == job.id).values(change))
-    if state == "d":
-        promote(tx, job.connector, job.lane)
-    if state == "u":
-        resolve_from_events(tx, [job.uid])
-    tx.woken = True
-
-
-def _pause(tx: Tx, account: str, done: Completion) -> None:
-    change: dict[str, Any] = {"paused_until": done.pause}
-    if done.hold is not None or done.release:
-        change |= {"held_reason": done.hold, "held_since": tx.now if done.hold else None}
-    tx.run(update(accounts).where(accounts.c.account == account).values(change))
-
-
-def end(
-    tx: Tx, job_id: int, state: str, *, reason: str | None = None, by: str | None = None,
-    ref: str | None = None,
-) -> None:  # fmt: skip
-    """Move a job to history and let its lane go on."""
-    row = tx.row(select(jobs).where(jobs.c.id == job_id))
-    if row is None:
-        return
-    kept = {name: getattr(row, name) for name in SHARED} | {"id": row.id, "state": state}
-    kept |= {"reason": reason, "ended_by": by, "ended_at": tx.now, "ref": ref or row.ref}
-    tx.run(insert(job_history), kept)
-    tx.run(delete(jobs).where(jobs.c.id == job_id))
-    if row.state in ("r", "l", "u", "b"):
-        promote(tx, row.connector, row.lane)
-
-
-def promote(tx: Tx, connector: str, lane: str | None) -> None:
-    """Make the next waiting job of a lane its head."""
-    if lane is None:
-        return
-    following = (
-        select(jobs.c.id)
-        .where(jobs.c.connector == connector, jobs.c.lane == lane, jobs.c.state == "w")
-        .order_by(jobs.c.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    due = case((jobs.c.due_at > tx.now, jobs.c.due_at), else_=literal(tx.now, schema.Time))
-    moved = tx.run(update(jobs).where(jobs.c.id == following).values(state="r", due_at=due))
-    tx.woken = tx.woken or moved > 0
-
-
-def keep_link(tx: Tx, connector: str, kind: str, our_id: str, their_id: str) -> None:
-    """Remember that our id is theirs at this connector."""
-    values = {
-        "connector": connector,
-        "kind": kind,
-        "our_id": our_id,
-        "their_id": their_id,
-        "updated_at": tx.now,
-    }
-    tx.run(
-        upserting(links).on_conflict_do_update(
-            index_elements=["connector", "kind", "our_id"],
-            set_={"their_id": their_id, "updated_at": tx.now},
-        ),
-        values,
-    )
-
-
-# -- rescue, renew, return -------------------------------------------------------------------------
-def renew(tx: Tx, held: Sequence[tuple[int, int]], *, until: datetime) -> set[int]:
-    """Prolong leases; gives the ids still held, of those asked about."""
-    kept = set()
-    for job_id, attempt in held:
-        still = and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == "l")
-        if tx.run(update(jobs).where(still).values(lease_until=until)):
-            kept.add(job_id)
-    return kept
-
-
-def rescue(tx: Tx, *, all_of_them: bool = False) -> int:
-    """Take back leases that ran out (at start, all): to ready, unsafe ones to uncertain."""
-    out = jobs.c.state == "l"
-    if not all_of_them:
-        out = and_(out, jobs.c.lease_until < tx.now)
-    rows = tx.rows(select(jobs).where(out).order_by(jobs.c.lease_until).limit(500))
-    for row in rows:
-        _take_back(tx, row, "lost", used=True, state="u" if row.effect == "unsafe" else "r")
-    return len(rows)
-
-
-def give_back(tx: Tx, held: Sequence[Job]) -> None:
-    """Return leases of jobs that were claimed but not begun."""
-    for job in held:
-        if _fenced(tx, job):
-            row = tx.row(select(jobs).where(jobs.c.id == job.id))
-            if row is not None:
-                _take_back(tx, row, "returned", used=False, state="r")
-
-
-def _take_back(tx: Tx, row: Row[Any], outcome: str, *, used: bool, state: str) -> None:
-    tx.run(
-        insert(attempts),
-        {
-            "job": row.uid,
-            "attempt": row.attempt,
-            "started_at": tx.now,
-            "outcome": outcome,
-            "error": "the node went away" if outcome == "lost" else None,
-        },
-    )
-    change: dict[str, Any] = {"state": state, "lease_owner": None, "lease_until": None}
-    change |= {"due_at": tx.now, "failures": jobs.c.failures + int(used)}
-    if used:
-        change |= {"prio": 1, "error": "the outcome of an attempt is unknown: the node went away"}
-    tx.run(update(jobs).where(jobs.c.id == row.id).values(change))
-    if state == "u":
-        resolve_from_events(tx, [row.uid])
-    tx.woken = True
-
-
-# -- resolve: what settles an uncertain job --------------------------------------------------------
-def resolve_from_events(tx: Tx, uids: Sequence[str]) -> None:
-    """Settle uncertain jobs that the provider's own events already speak of."""
-    told = (
-        select(
-            events.c.job,
-            func.max(events.c.failed).label("failed"),
-            func.min(events.c.id).label("event_id"),
-        )
-        .where(events.c.job.in_(uids))
-        .group_by(events.c.job)
-    )
-    for row in tx.rows(told):
-        resolve(tx, row.job, "dead" if row.failed else "done", reason=f"told by {row.event_id}")
-
-
-def resolve(
-    tx: Tx, uid: str, state: Literal["done", "dead"], *, reason: str, by: str | None = None,
-    ref: str | None = None,
-) -> bool:  # fmt: skip
-    """Settle an uncertain job, fenced by that state; False where it is not uncertain."""
-    row = tx.row(select(jobs).where(jobs.c.uid == uid, jobs.c.state == "u"))
-    if row is None:
-        return False
-    if state == "done":
-        end(tx, row.id, "done", reason=reason, by=by, ref=ref)
-        return True
-    new = "b" if row.blocks else "d"
-    tx.run(update(jobs).where(jobs.c.id == row.id).values(state=new, error=reason))
-    if new == "d":
-        promote(tx, row.connector, row.lane)
-    return True

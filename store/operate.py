@@ -1,4 +1,4 @@
-"""What a person may do with a job: try it again, cancel it, settle an uncertain one. All audited."""
+"""What a person may do with a job: try again, cancel, settle an uncertain one. All audited."""
 
 from typing import Literal
 
@@ -6,8 +6,8 @@ from sqlalchemy import Row, insert, select, update
 
 from hub.errors import Refused
 from store import schema
-from store.jobs import end, promote, resolve
 from store.schema import jobs
+from store.settle import end, promote, resolve
 from store.tx import Tx
 
 UNDER_WAY = "r", "w", "d", "b", "u"

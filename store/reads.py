@@ -1,6 +1,6 @@
 """Reads for people: jobs with their attempts, events, inbox; opened where they are sealed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,15 +24,18 @@ async def list_jobs(
     state: str | None = None,
     connector: str | None = None,
     event: str | None = None,
+    before: str | None = None,
     limit: int = 50,
 ) -> list[dict[str, Json]]:
-    """List jobs, live and ended, newest first."""
+    """List jobs, live and ended, newest first; `before` is the uid of the last one seen."""
     both = _all_jobs().subquery()
     wanted = select(both).order_by(both.c.uid.desc()).limit(limit)
     if connector:
         wanted = wanted.where(both.c.connector == connector)
     if event:
         wanted = wanted.where(both.c.event_id == event)
+    if before:
+        wanted = wanted.where(both.c.uid < before)
     if state:
         codes = [code for code, name in LIVE_STATES.items() if name == state] or [state]
         wanted = wanted.where(both.c.state.in_(codes))
@@ -114,7 +117,7 @@ async def counts(connection: AsyncConnection) -> dict[str, int]:
 
 def shown_job(row: Row[Any]) -> dict[str, Json]:
     """Give a job as lists show it: no payload."""
-    values: Mapping[str, Any] = row._mapping  # noqa: SLF001 -- SQLAlchemy's public accessor
+    values = row._mapping  # noqa: SLF001 -- a public accessor of SQLAlchemy
     shown = {name: _plain(values[name]) for name in _SHOWN}
     return shown | {
         "state": LIVE_STATES.get(row.state, row.state),

@@ -33,7 +33,9 @@ class Tx:
     ) -> None:
         self.connection, self.now, self.cipher, self.route = connection, now, cipher, route
         self.woken = False
-        self.causation: str | None = None  # what events say they follow from, unless they know better
+        self.causation: str | None = (
+            None  # what events say they follow from, unless they know better
+        )
 
     # -- SQL, for store/ only ----------------------------------------------------------------------
     def run(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:

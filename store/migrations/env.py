@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from store import shop_schema  # noqa: F401 -- its tables belong to the same metadata
+import store.shop_schema  # noqa: F401 -- its tables belong to the same metadata
 from store.schema import metadata
 
 context.configure(

@@ -8,8 +8,9 @@ import pytest
 from hub.clock import ManualClock
 from hub.errors import Refused
 from hub.model import Event, Job, NewJob
-from store import jobs, operate, reads
-from store.jobs import Completion
+from store import leases, operate, reads, settle
+from store.links import StoredLinks
+from store.settle import Completion
 from store.store import Store
 from store.tx import Tx, add_event
 
@@ -78,7 +79,7 @@ async def test_a_zombies_result_changes_nothing(store, clock, job) -> None:
     await put(store, made := job())
     [zombie] = await claim(store, clock)
     clock.advance(61)
-    assert await store.write(jobs.rescue) == 1
+    assert await store.write(leases.rescue) == 1
     [heir] = await claim(store, clock)
     assert heir.attempt == 2
     assert not await store.settle(ended(zombie, clock, "dead"))
@@ -90,7 +91,7 @@ async def test_a_lost_lease_parks_an_unsafe_job_and_repeats_any_other(store, clo
     await put(store, mail := job(effect="unsafe", connector="mail"), contact := job())
     await claim(store, clock)
     clock.advance(61)
-    await store.write(jobs.rescue)
+    await store.write(leases.rescue)
     assert await states(store) == {mail.uid: "uncertain", contact.uid: "ready"}
 
 
@@ -99,10 +100,10 @@ async def test_a_renewed_lease_is_not_rescued(store, clock, job) -> None:
     [held] = await claim(store, clock)
     clock.advance(50)
     until = clock.now() + timedelta(seconds=60)
-    kept = await store.write(lambda tx: jobs.renew(tx, [(held.id, held.attempt)], until=until))
+    kept = await store.write(lambda tx: leases.renew(tx, [(held.id, held.attempt)], until=until))
     clock.advance(50)
     assert kept == {held.id}
-    assert await store.write(jobs.rescue) == 0
+    assert await store.write(leases.rescue) == 0
 
 
 async def test_a_second_job_of_one_key_is_skipped_and_says_so(store, clock, job) -> None:
@@ -134,7 +135,7 @@ async def test_the_providers_event_settles_an_uncertain_job(
         event = Event(type="mail.delivered", at=clock.now(), data={}, job=mail.uid, failed=failed,
                       id="evt_1", connector="mail")  # fmt: skip
         add_event(tx, event)
-        jobs.resolve_from_events(tx, [mail.uid])
+        settle.resolve_from_events(tx, [mail.uid])
 
     await store.write(told)
     assert await states(store) == {mail.uid: state}
@@ -178,8 +179,6 @@ async def test_a_pause_holds_every_job_of_the_account_and_no_other(store, clock,
 
 
 async def test_links_of_a_settled_job_are_kept_for_the_next(store, clock, job) -> None:
-    from store.links import StoredLinks
-
     await put(store, job())
     [claimed] = await claim(store, clock)
     await store.settle(ended(claimed, clock, links={("contact", "cus_1"): "501"}))

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from hub.clock import ManualClock
 from hub.errors import ConfigError, HubError, NotStored, Refused
@@ -52,8 +52,6 @@ async def test_waiting_units_share_a_commit(store) -> None:
     def count(_: object) -> None:
         nonlocal commits
         commits += 1
-
-    from sqlalchemy import event
 
     event.listen(store._writing, "commit", count)
     await asyncio.gather(*(store.change(note, str(n)) for n in range(300)))
@@ -108,13 +106,13 @@ async def test_a_store_of_a_later_release_is_refused(store, clock, key) -> None:
     await store.write(
         lambda tx: tx.connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'zzzz'")
     )
-    with pytest.raises(ConfigError, match="store.newer"):
+    with pytest.raises(ConfigError, match=r"store\.newer"):
         await Store.open(str(store.url), keys=[key], clock=clock)
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql+asyncpg://x/y"])
 def test_a_url_this_release_cannot_use_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="store.url"):
+    with pytest.raises(ConfigError, match=r"store\.url"):
         engine.parse(url)
 
 
@@ -136,7 +134,7 @@ def test_an_old_key_still_opens_what_it_sealed() -> None:
 
 @pytest.mark.parametrize("key", ["", "c2hvcnQ=", "not base64 at all!"])
 def test_a_weak_encryption_key_is_refused(key: str) -> None:
-    with pytest.raises(ConfigError, match="secret.weak"):
+    with pytest.raises(ConfigError, match=r"secret\.weak"):
         Cipher([Secret(key, "HUB_KEY")])
 
 
@@ -146,5 +144,5 @@ async def test_nothing_private_lies_in_the_file(
     store = await Store.open(f"sqlite:///{tmp_path}/x.db", keys=[key], clock=clock, served=True)
     await store.write(lambda tx: tx.enqueue(job(payload=b'{"email": "canary@example.com"}')))
     await store.close()
-    for path in tmp_path.iterdir():
+    for path in list(tmp_path.iterdir()):  # noqa: ASYNC240
         assert b"canary@example.com" not in path.read_bytes()

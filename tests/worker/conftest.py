@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +153,6 @@ class Bench:
 
     async def skip_to_due(self, uid: str) -> float:
         """Move the clock to when the job falls due; give how long that was."""
-        from hub.model import rfc3339  # noqa: F401
-        from datetime import datetime
-
         due = datetime.fromisoformat((await self.shown(uid))["due_at"])
         wait = (due - self.clock.now()).total_seconds()
         self.clock.advance(wait)

@@ -7,8 +7,8 @@ import pytest
 
 from hub.model import Event
 from hub.retry import Policy, bound
+from store.settle import resolve_from_events
 from store.tx import add_event
-from store import jobs as job_store
 
 
 async def test_a_keyed_action_keeps_its_key_and_body_through_500_500_200(bench) -> None:
@@ -57,7 +57,7 @@ async def test_a_cut_mail_is_uncertain_until_the_providers_event_settles_it(benc
 
     def tell(tx) -> None:
         add_event(tx, told)
-        job_store.resolve_from_events(tx, [job.uid])
+        resolve_from_events(tx, [job.uid])
 
     await bench.store.write(tell)
     assert (await bench.shown(job.uid))["state"] == "done"

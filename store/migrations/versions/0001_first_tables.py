@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from store import shop_schema  # noqa: F401
+import store.shop_schema  # noqa: F401
 from store.schema import metadata
 
 revision = "0001"

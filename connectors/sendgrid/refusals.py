@@ -84,6 +84,10 @@ def _counted(body: Mapping[str, Json]) -> Iterator[Refusal]:
         yield "A category must be a string of at most 255 characters.", "categories"
     if "asm" in body and not isinstance(_object(body["asm"]).get("group_id"), int):
         yield "asm.group_id is required and must be an integer.", "asm.group_id"
+    mode = _object(body.get("mail_settings", {})).get("sandbox_mode", {})
+    if not isinstance(body.get("mail_settings", {}), dict) or not isinstance(mode, dict):
+        yield "Invalid type. Expected: object.", "mail_settings"
+    yield from _arguments(body.get("custom_args", {}), "custom_args")
 
 
 def _person(person: Json, where: str) -> Iterator[Refusal]:

@@ -53,11 +53,11 @@ def verdict(body, *signatures, batches=False, secret=SECRET, name="X-Signature")
     return "ok"
 
 
-@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
-def test_a_vector_gives_what_its_file_says(case):
-    signature = case["headers"]["X-Signature"].encode()
-    found = verdict(case["body"].encode(), signature, secret=Secret(case["secret"]))
-    assert found == case["expected"]
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_a_vector_gives_what_its_file_says(vector):
+    signature = vector["headers"]["X-Signature"].encode()
+    found = verdict(vector["body"].encode(), signature, secret=Secret(vector["secret"]))
+    assert found == vector["expected"]
 
 
 # -- batches -------------------------------------------------------------------------------------

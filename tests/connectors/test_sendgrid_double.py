@@ -135,6 +135,10 @@ REFUSED = [  # body, field named in the refusal
     (sdk_mail() | {"categories": ["x" * 256]}, "categories"),
     (sdk_mail() | {"content": [{"type": "text/plain", "value": ""}]}, "content.0.value"),
     (sdk_mail() | {"asm": {"group_id": "7"}}, "asm.group_id"),
+    (sdk_mail() | {"mail_settings": "sandbox"}, "mail_settings"),
+    (sdk_mail() | {"mail_settings": {"sandbox_mode": True}}, "mail_settings"),
+    (sdk_mail() | {"custom_args": "x"}, "custom_args"),
+    (sdk_mail() | {"custom_args": {"n": 1}}, "custom_args"),
     (
         sdk_mail() | {"personalizations": [{"to": [{"email": "x"}]}]},
         "personalizations.0.to.0.email",

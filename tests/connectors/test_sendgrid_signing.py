@@ -70,11 +70,13 @@ def theirs(headers, body=BODY, key=None):
 
 
 # -- vectors -------------------------------------------------------------------------------------
-@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
-def test_a_vector_gives_what_its_file_says(case):
-    headers = [(name, value.encode()) for name, value in case["headers"].items()]
-    found = ours(headers, case["body"].encode(), secret=Secret(case["secret"]), now=case["now"])
-    assert found == case["expected"]
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_a_vector_gives_what_its_file_says(vector):
+    headers = [(name, value.encode()) for name, value in vector["headers"].items()]
+    found = ours(
+        headers, vector["body"].encode(), secret=Secret(vector["secret"]), now=vector["now"]
+    )
+    assert found == vector["expected"]
 
 
 def test_the_vendor_agrees_with_its_vectors():

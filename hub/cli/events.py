@@ -1,0 +1,58 @@
+"""`hub events`: what happened, in the order it was recorded."""
+
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli import ground
+from hub.model import Json
+
+app = ground.new("List events, newest first; show one.", lists=True)
+COLUMNS = ("id", "type", "origin", "about", "sequence", "occurred_at")
+
+
+@app.callback()
+def events(
+    ctx: typer.Context,
+    config: ground.ConfigFile = ground.DEFAULT,
+    kind: Annotated[
+        list[str] | None, typer.Option("--type", help="A type, or one ending in '.*'.")
+    ] = None,
+    about: Annotated[str | None, typer.Option(help="An order's or payment's id.")] = None,
+    limit: ground.Limit = 50,
+    as_json: ground.AsJson = False,
+) -> None:
+    """List events, newest first."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from store import reads  # noqa: PLC0415
+
+    async def work(store: Any) -> list[dict[str, Json]]:
+        async with store.read() as connection:
+            found = await reads.list_events(
+                connection, store.cipher, types=kind or (), about=about, newest=True, limit=limit
+            )
+        return [event for _, event in found]
+
+    rows = ground.with_store(config, work)
+    if not as_json:
+        rows = [row | {"about": (row["aggregate"] or {}).get("id")} for row in rows]
+    ground.show(rows, COLUMNS, as_json=as_json)
+
+
+@app.command()
+def show(
+    ident: Annotated[str, typer.Argument(metavar="ID", help="The event's id, evt_…")],
+    config: ground.ConfigFile = ground.DEFAULT,
+) -> None:
+    """Show one event with its data."""
+    from store import reads  # noqa: PLC0415
+
+    async def work(store: Any) -> dict[str, Json] | None:
+        async with store.read() as connection:
+            return await reads.one_event(connection, ident, store.cipher)
+
+    found = ground.with_store(config, work)
+    if found is None:
+        raise typer.BadParameter(f"there is no event {ident}")
+    ground.print_json(found)

@@ -1,0 +1,116 @@
+"""What most commands stand on: the configuration, the store, and how rows are printed."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from hub.errors import ConfigError, Fault
+from hub.model import Json, write_json
+
+if TYPE_CHECKING:
+    from hub.config import Config
+    from store.store import Store
+
+Result = TypeVar("Result")
+ConfigFile = Annotated[
+    Path, typer.Option("--config", envvar="HUB_CONFIG", help="The configuration file.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Most rows.")]
+DEFAULT = Path("config.yaml")
+
+
+def new(help_text: str, *, lists: bool = False) -> typer.Typer:
+    """Make a command's application; `lists` ones list when no subcommand is named."""
+    return typer.Typer(
+        help=help_text,
+        invoke_without_command=lists,
+        no_args_is_help=False,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+
+def load(path: Path) -> "Config":
+    """Read the configuration.
+
+    Raises:
+        ConfigError: There is no such file, or it has faults.
+    """
+    from hub import config  # noqa: PLC0415 -- only commands that need it pay for it
+    from hub.shop import VOCABULARY  # noqa: PLC0415
+
+    if not path.is_file():
+        text = f"{path} does not exist"
+        raise ConfigError(Fault(code="file.missing", text=text, fix="--config FILE or HUB_CONFIG"))
+    return config.load(path, env=os.environ, shop=VOCABULARY)
+
+
+@asynccontextmanager
+async def opened(config: "Config") -> AsyncIterator["Store"]:
+    """Open the store beside a hub that may be running."""
+    from hub.clock import SystemClock  # noqa: PLC0415
+    from hub.routing import Router  # noqa: PLC0415
+    from store.store import Store  # noqa: PLC0415
+
+    store = await Store.open(
+        config.store.url,
+        keys=config.store.encryption_keys,
+        clock=SystemClock(),
+        route=Router(config.routes).jobs_for,
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def with_store(path: Path, work: Callable[["Store"], Awaitable[Result]]) -> Result:
+    """Run a command's work on the configured store."""
+
+    async def run() -> Result:
+        async with opened(load(path)) as store:
+            return await work(store)
+
+    return asyncio.run(run())
+
+
+def me() -> str:
+    """Name the person at this terminal, for the audit."""
+    return f"{getpass.getuser()}@cli"
+
+
+def show(rows: Sequence[dict[str, Json]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print rows as JSON, or as a table of some columns."""
+    if as_json:
+        return print_json(list(rows))
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_text(row.get(column)) for column in columns))
+    console = Console(width=None if os.isatty(1) else 200)
+    console.print(table if rows else "nothing")
+    return None
+
+
+def print_json(value: Json) -> None:
+    """Print one JSON value, indented."""
+    import msgspec  # noqa: PLC0415
+
+    typer.echo(msgspec.json.format(write_json(value), indent=2).decode())
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return str(value).replace("[", r"\[")

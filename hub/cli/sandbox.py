@@ -1,0 +1,57 @@
+"""`hub sandbox`: the providers' doubles on loopback, for demos, tests and a shop's own CI."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from hub.cli import ground
+
+app = ground.new("Serve the providers' doubles on loopback.")
+
+
+@app.command()
+def sandbox(
+    types: Annotated[list[str] | None, typer.Argument(help="Connector types; else all.")] = None,
+    port: Annotated[int, typer.Option(help="The port; 0 for a free one.")] = 8090,
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="TYPE=URL=SECRET: send this double's webhooks there, signed."),
+    ] = None,
+) -> None:
+    """Serve the doubles until interrupted; the control API is below /_control."""
+    from hub.discovery import available  # noqa: PLC0415
+    from hub.doubles import double  # noqa: PLC0415
+    from hub.sandbox import Endpoint  # noqa: PLC0415
+    from hub.secrets import Secret  # noqa: PLC0415
+
+    try:
+        doubles = {kind: double(kind) for kind in types or available()}
+    except LookupError as error:
+        raise typer.BadParameter(str(error)) from error
+    for told in endpoint or ():
+        kind, _, rest = told.partition("=")
+        url, _, secret = rest.partition("=")
+        if kind not in doubles or not url or not secret:
+            raise typer.BadParameter(f"--endpoint wants TYPE=URL=SECRET, got {kind}")
+        made = Endpoint(url=url, secret=Secret(secret, kind))
+        doubles[kind].state.endpoints.append(made)
+    asyncio.run(_serve(doubles, port))
+
+
+async def _serve(doubles: dict[str, object], port: int) -> None:
+    from aiohttp import web  # noqa: PLC0415
+
+    from hub.app import until_stopped  # noqa: PLC0415
+    from hub.doubles import application  # noqa: PLC0415
+
+    runner = web.AppRunner(application(doubles), shutdown_timeout=1)  # type: ignore[arg-type]  # a dict of Doubles
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    host, taken = runner.addresses[0][:2]
+    for kind in doubles:
+        typer.echo(f"{kind:12} http://{host}:{taken}/{kind}")
+    typer.echo(f"control      http://{host}:{taken}/_control")
+    await until_stopped()
+    await runner.cleanup()

@@ -1,0 +1,20 @@
+"""`hub serve`: run the hub until it is told to stop."""
+
+import sys
+
+from hub.cli import ground
+
+app = ground.new("Run the hub until SIGTERM or SIGINT.")
+
+
+@app.command()
+def serve(config: ground.ConfigFile = ground.DEFAULT) -> None:
+    """Run the hub until SIGTERM or SIGINT."""
+    import asyncio  # noqa: PLC0415
+
+    from hub import log  # noqa: PLC0415
+    from hub.app import serve as run  # noqa: PLC0415
+
+    loaded = ground.load(config)
+    log.setup(text=sys.stderr.isatty())
+    asyncio.run(run(loaded))

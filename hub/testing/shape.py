@@ -67,7 +67,7 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
 
 def _objection(folder: Folder, path: Path, name: str) -> str:
     """Say what is wrong with importing a name; nothing where it is fine."""
-    if path.name == "sandbox.py" and _below(name, SANDBOX):
+    if _below(name, SANDBOX) and path not in _reached(folder):
         return ""
     if found := _below(name, NEVER):
         return NEVER[found]
@@ -78,6 +78,18 @@ def _objection(folder: Folder, path: Path, name: str) -> str:
         return "" if rest in ("", *hub.__all__) else "`hub` itself has all that it may use"
     own = _below(name, (f"connectors.{folder.kind}",))
     return "a connector imports hub and nothing else of ours" if root in OURS and not own else ""
+
+
+def _reached(folder: Folder) -> set[Path]:
+    """Give the files that the connector itself loads; the others are its double's."""
+    files = {path.stem: path for path in folder.path.glob("*.py")}
+    found, due = set[Path](), [folder.path / "__init__.py"]
+    while due:
+        path = due.pop()
+        found.add(path)
+        words = {word for _, name in imported(path) for word in name.split(".")}
+        due += [near for stem, near in files.items() if stem in words and near not in found]
+    return found
 
 
 def _below(name: str, roots: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
-"""Toy: a made-up label printer, on which the contract suite is tried. Source: none, it is made up."""
+"""Toy: a made-up label printer, on which the contract suite is tried."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from pydantic import BaseModel
 
@@ -42,7 +43,7 @@ class Toy(Connector):
     type = "toy"
     auth = bearer("api_key")
     limits = (Limit(50, per=1),)
-    emits = {"parcel.sent": Parcel}
+    emits: ClassVar = {"parcel.sent": Parcel}
     request_id_header = "Toy-Request"
 
     class Settings(ConnectorSettings):

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from hub import Connector, Json
 from hub.sandbox import Double
+
 from . import Toy
 
 

@@ -1,0 +1,110 @@
+"""The structure of a mapping: literals, texts, objects, lists and the `$` forms."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from hub.nodes import Items, Scalar, Table
+from mappings import grammar
+from mappings.parser import Formula
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Literal:
+    """A value as written."""
+
+    node: Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lone:
+    """Exactly one `{{ e }}`: the value of e with its own type."""
+
+    node: Scalar
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Text with expressions in it."""
+
+    node: Scalar
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class List:
+    """A list written out."""
+
+    node: Items
+    items: tuple["Form", ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Object:
+    """An object written out; `$$name` has become `$name`."""
+
+    node: Table
+    fields: tuple[tuple[str, Scalar, "Form"], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class For:
+    """`$for`: a list, one value for each item of another."""
+
+    node: Table
+    name: str
+    index: str | None
+    over: Lone
+    keep: Lone | None
+    value: "Form"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class If:
+    """`$if`: one value, or another, or none."""
+
+    node: Table
+    test: Lone
+    value: "Form"
+    other: "Form | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """`$switch`: the case that is the text of an expression."""
+
+    node: Table
+    on: Lone
+    cases: tuple[tuple[str, Scalar, "Form"], ...]
+    other: "Form | None"
+
+
+Form: TypeAlias = Literal | Lone | Text | List | Object | For | If | Switch
+
+
+def below(form: Form) -> tuple[Form, ...]:
+    """Give the forms inside a form, in the order written."""
+    if isinstance(form, List):
+        return form.items
+    if isinstance(form, Object):
+        return tuple(value for _, _, value in form.fields)
+    if isinstance(form, For):
+        return (form.over, *((form.keep,) if form.keep else ()), form.value)
+    if isinstance(form, If):
+        return (form.test, form.value, *((form.other,) if form.other else ()))
+    if isinstance(form, Switch):
+        cases = tuple(value for _, _, value in form.cases)
+        return (form.on, *cases, *((form.other,) if form.other else ()))
+    return ()
+
+
+def may_omit(form: Form) -> bool:
+    """Say whether a form can give `omit`."""
+    if isinstance(form, Lone):
+        return grammar.may_omit(form.formula)
+    if isinstance(form, If):
+        return form.other is None or may_omit(form.value) or may_omit(form.other)
+    if isinstance(form, Switch):
+        values = [value for _, _, value in form.cases]
+        return any(map(may_omit, [*values, *((form.other,) if form.other else ())]))
+    return False

@@ -1,0 +1,228 @@
+"""What compiled code calls at run time: every access, text and loop, each within its bound.
+
+Guards raise `Stop` without a place; the place is the line of compiled code that called them.
+"""
+
+from collections.abc import Callable, Mapping
+
+from hub.model import Json
+from mappings.values import (
+    MAX_TEXT,
+    OMIT,
+    Absent,
+    Stop,
+    a_list,
+    a_text,
+    kind,
+    same,
+    weight,
+    written,
+)
+
+MAX_ROUNDS = 10_000
+MAX_WORK = 500_000  # nodes evaluated: about 100 ms
+SHOWN_NAMES = 12
+
+
+class Budget:
+    """What one run may still spend."""
+
+    __slots__ = ("rounds", "work")
+
+    def __init__(self) -> None:
+        self.rounds, self.work = MAX_ROUNDS, MAX_WORK
+
+    def spend(self, work: int) -> None:
+        """Take work off, or stop."""
+        self.work -= work
+        if self.work < 0:
+            raise Stop("mapping.large", "{path}: more work than one mapping may do")
+
+
+def root(scope: Mapping[str, Json], name: str) -> Json:
+    """Give a root name's value."""
+    if name in scope:
+        return scope[name]
+    raise Stop("mapping.missing", f"the event carries no '{name}'")
+
+
+def get(box: Json, key: Json) -> Json:
+    """Look up a key or index in JSON data; never an attribute of a Python object."""
+    if type(box) is dict and type(key) is str:
+        if key in box:
+            return box[key]
+        raise Absent("mapping.missing", f"{{path}} has no field '{_clipped(key)}'{_has(box)}")
+    if type(box) is list and type(key) is int:
+        if -len(box) <= key < len(box):
+            return box[key]
+        raise Absent("mapping.missing", f"{{path}} has no item {key} (length {len(box)})")
+    if box is None:
+        raise Absent("mapping.null", f"{{path}} is null, so it has no {_asked(key)}")
+    raise Absent("mapping.kind", f"{{path}} is {kind(box)}, it has no {_asked(key)}")
+
+
+def _asked(key: Json) -> str:
+    return f"field '{_clipped(key)}'" if type(key) is str else f"item by {kind(key)}"
+
+
+def _clipped(name: str) -> str:
+    return name if len(name) <= 60 else f"{name[:59]}…"
+
+
+def _has(box: dict[str, Json]) -> str:
+    names = [_clipped(name) for name in sorted(box)[:SHOWN_NAMES]]
+    more = [f"and {len(box) - SHOWN_NAMES} more"] if len(box) > SHOWN_NAMES else []
+    return f" (has: {', '.join(names + more)})" if names else " (it is empty)"
+
+
+def let(value: Json) -> Json:
+    """Give a `let` that may have been left out: then it is missing."""
+    if value is OMIT:
+        raise Absent("mapping.missing", "{path} was omitted")
+    return value
+
+
+def default(value: Callable[[], Json], x: Callable[[], Json], null: bool = False) -> Json:
+    """Give a value, or another where any part of its path is missing (or, if asked, null)."""
+    try:
+        found = value()
+    except Absent:
+        return x()
+    return x() if null and found is None else found
+
+
+def required(value: Callable[[], Json], message: str) -> Json:
+    """Give a value that is there and not null, or stop with the mapping's own words."""
+    try:
+        found = value()
+    except Absent as error:
+        raise Stop("mapping.missing", _plain(message)) from error
+    if found is None:
+        raise Stop("mapping.missing", _plain(message))
+    return found
+
+
+def _plain(message: Json) -> str:
+    return a_text(message).replace("{path}", "path")
+
+
+def defined(value: Callable[[], Json]) -> bool:
+    """Say whether every part of a path is there."""
+    try:
+        value()
+    except Absent:
+        return False
+    return True
+
+
+def truth(value: Json) -> bool:
+    """Give true or false, or stop: nothing else decides a `when` or an `$if`."""
+    if value is True or value is False:
+        return value
+    raise Stop("mapping.kind", f"{{path}} must give true or false, found {kind(value)}")
+
+
+def text(budget: Budget, *parts: Json) -> str:
+    """Join text, counting before anything is built."""
+    texts = [part if type(part) is str else written(part) for part in parts]
+    length = sum(map(len, texts))
+    if length > MAX_TEXT:
+        raise Stop("mapping.large", f"{{path}} gives a text of more than {MAX_TEXT} characters")
+    budget.spend(length >> 3)
+    return "".join(texts)
+
+
+def apply(
+    budget: Budget, cost: str, change: Callable[..., Json], value: Json, *given: Json, **named: Json
+) -> Json:
+    """Run a filter, paying by its cost for what it reads, and for the text it makes."""
+    budget.spend(_COSTS[cost](value))
+    made = change(value, *given, **named)
+    if type(made) is str:
+        if len(made) > MAX_TEXT:
+            raise Stop("mapping.large", f"{{path}} gives a text of more than {MAX_TEXT} characters")
+        budget.spend(len(made) >> 3)
+    return made
+
+
+def _by_length(value: Json) -> int:
+    if type(value) is str:
+        return 1 + (len(value) >> 3)
+    return 1 + len(value) if type(value) in (list, dict) else 1
+
+
+_COSTS: dict[str, Callable[[Json], int]] = {
+    "one": lambda _: 1,
+    "length": _by_length,
+    "all": weight,
+    "babel": lambda _: 100,
+}
+
+
+def equal(budget: Budget, one: Json, other: Json) -> bool:
+    """Compare, paying for what is inside."""
+    if type(one) in (list, dict) and type(other) in (list, dict):
+        budget.spend(weight(one))
+    return same(one, other)
+
+
+def unequal(budget: Budget, one: Json, other: Json) -> bool:
+    """Compare the other way."""
+    return not equal(budget, one, other)
+
+
+def contains(budget: Budget, item: Json, box: Json) -> bool:
+    """Find an item in a list, a text in a text, a key in an object."""
+    if type(box) is list:
+        budget.spend(weight(box))
+        return any(same(item, other) for other in box)
+    if type(box) is dict:
+        return a_text(item) in box
+    if type(box) is str:
+        budget.spend(len(box) >> 3)
+        return a_text(item) in box
+    raise Stop(
+        "mapping.kind", f"{{path}}: 'in' wants a list, a text or an object, found {kind(box)}"
+    )
+
+
+def lacks(budget: Budget, item: Json, box: Json) -> bool:
+    """Do not find it."""
+    return not contains(budget, item, box)
+
+
+def chain(one: Json, *steps: tuple[Callable[[Json, Json], bool], Callable[[], Json]]) -> bool:
+    """Compare `a < b < c`, each operand computed once and only as far as needed."""
+    for holds, next_value in steps:
+        other = next_value()
+        if not holds(one, other):
+            return False
+        one = other
+    return True
+
+
+def rounds(budget: Budget, cost: int, value: Json) -> list[Json]:
+    """Give what `$for` goes over, if that many rounds are left."""
+    items = a_list(value)
+    budget.rounds -= len(items)
+    if budget.rounds < 0:
+        raise Stop("mapping.large", f"{{path}}: more than {MAX_ROUNDS} rounds of $for in one run")
+    budget.spend(cost * len(items))
+    return items
+
+
+def switch(
+    value: Json, cases: Mapping[str, Callable[[], Json]], other: Callable[[], Json] | None
+) -> Json:
+    """Take the case of a value's text."""
+    chosen = cases.get(written(value), other)
+    if chosen is None:
+        raise Stop("mapping.kind", "{path} has no case for this value and there is no $else")
+    return chosen()
+
+
+def kept(made: Json) -> Json:
+    """Drop what was omitted from a new list or object."""
+    if type(made) is dict:
+        return {key: value for key, value in made.items() if value is not OMIT}
+    return [value for value in made if value is not OMIT]

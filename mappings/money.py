@@ -1,0 +1,76 @@
+"""Filters on Money, `{amount, currency}` in minor units; exponents by ISO 4217.
+
+Source: ISO 4217 list one, minor units (2026-01): all currencies not named here have two.
+"""
+
+from decimal import Decimal
+
+from hub.model import Json
+from mappings.values import Stop, a_text, an_object, bounded, kind
+
+_BY_EXPONENT = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+EXPONENTS = {code: places for places, codes in _BY_EXPONENT.items() for code in codes.split()}
+
+
+def is_money(value: Json) -> bool:
+    """Say whether a value is Money and nothing else."""
+    return (
+        type(value) is dict
+        and type(value.get("amount")) is int
+        and type(value.get("currency")) is str
+    )
+
+
+def _parts(value: Json) -> tuple[int, str]:
+    found = an_object(value)
+    if not is_money(found):
+        has = ", ".join(
+            f"{key}: {kind(found[key])}" for key in ("amount", "currency") if key in found
+        )
+        raise Stop("mapping.kind", f"{{path}} wants Money {{{{amount: int, currency: string}}}}, "
+                   f"found an object with {has or 'neither'}")  # fmt: skip
+    code = found["currency"]
+    if not (len(code) == 3 and code.isascii() and code.isupper()):
+        raise Stop("mapping.text", "{path}: a currency is three capital letters")
+    return bounded(found["amount"]), code
+
+
+def major(value: Json) -> Decimal:
+    """`major`: the amount in whole units, exact.
+
+    >>> major({"amount": 128450, "currency": "EUR"}), major({"amount": 500, "currency": "JPY"})
+    (Decimal('1284.50'), Decimal('500'))
+    """
+    amount, currency = _parts(value)
+    return Decimal(amount).scaleb(-EXPONENTS.get(currency, 2))
+
+
+def money(value: Json) -> str:
+    """`money`: the amount in whole units as text, by the currency's exponent."""
+    return format(major(value), "f")
+
+
+def minor(value: Json) -> int:
+    """`minor`: the amount in minor units, as stored."""
+    return _parts(value)[0]
+
+
+def currency_of(value: Json) -> str:
+    """`currency`: the ISO code."""
+    return _parts(value)[1]
+
+
+def format_money(value: Json, locale: Json) -> str:
+    """`format_money`: as people of a locale write it."""
+    from babel import UnknownLocaleError  # noqa: PLC0415 -- only some mappings need 30 MB of locales
+    from babel.numbers import format_currency  # noqa: PLC0415
+
+    amount, code = major(value), _parts(value)[1]
+    try:
+        return str(format_currency(amount, code, locale=a_text(locale).replace("-", "_")))
+    except (UnknownLocaleError, ValueError) as error:
+        raise Stop("mapping.text", "{path}: 'format_money' knows no such locale") from error

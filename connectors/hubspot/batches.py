@@ -49,7 +49,7 @@ def upsert_body(job: str, by: str, rows: Sequence[Row]) -> tuple[Json, list[str]
 
 def upserted(answer: Answer, traces: Sequence[str]) -> list[str | Reject | Ambiguous]:
     """Give each row's record id, or why it has none, by its trace id."""
-    body = _read(answer)
+    body = _read(answer, "id")
     taken = {str(row.get("objectWriteTraceId")): str(row["id"]) for row in body["results"]}
     wanted = dict.fromkeys(traces)
     if len(wanted) == 1 and len(body["results"]) == 1:
@@ -73,7 +73,7 @@ def association_body(type_id: int, pairs: Sequence[Pair]) -> Json:
 
 def associated(answer: Answer, pairs: Sequence[Pair]) -> list[Reject | Ambiguous | None]:
     """Give None for each pair that is associated now, or why it is not."""
-    body = _read(answer)
+    body = _read(answer, "fromObjectId")
     done = {(str(row.get("fromObjectId")), str(row.get("toObjectId"))) for row in body["results"]}
     refused = _refused(body, {pair: set(pair) for pair in pairs if pair not in done})
     return [refused.get(pair) for pair in pairs]
@@ -93,13 +93,11 @@ def property_body(name: str, label: str, group: str) -> Json:
     return {k: v for k, v in made.to_dict(serialize=True).items() if v is not None}
 
 
-def _read(answer: Answer) -> dict[str, Any]:
+def _read(answer: Answer, named: str) -> dict[str, Any]:
     body: dict[str, Any] = answer.json()
     rows = body.get("results") if isinstance(body, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Ambiguous("a batch answer without results")
-    if not all("id" in row or "fromObjectId" in row for row in rows):
-        raise Ambiguous("a batch answer with nameless results")
+    if not isinstance(rows, list) or not all(isinstance(r, dict) and named in r for r in rows):
+        raise Ambiguous("a batch answer without its results")
     return body
 
 
@@ -110,7 +108,8 @@ def _refused(body: dict[str, Any], missing: Mapping[Any, set[str]]) -> dict[Any,
         body: A 200 or 207 answer; `errors[].context` holds lists of ids.
         missing: Item to the ids by which an error would name it.
     """
-    errors = [error for error in body.get("errors") or () if isinstance(error, dict)]
+    listed = body.get("errors")
+    errors = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
     ours = set().union(*missing.values())
     unknown = Ambiguous("HubSpot answered without a word about this item")
     found = {}

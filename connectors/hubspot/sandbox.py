@@ -150,8 +150,7 @@ class Sandbox(Double):
             self.effect(name, record.id, key, one)
 
     def _create(self, request: web.Request, body: Json) -> tuple[int, Json]:
-        one = wire.members(body, {"properties"}, {"objectWriteTraceId"})
-        wire.values(one["properties"])
+        one = wire.creation(body)
         written = self.crm.create(_kind(request), one, self.clock.now())
         self._enter(one, *written)
         self._tell([written])

@@ -76,6 +76,15 @@ def upserts(body: Json) -> list[Json]:
     return found
 
 
+def creation(body: Json) -> Json:
+    """Give what a single creation takes; the double binds by the associations API only."""
+    one = members(body, {"properties"}, {"associations", "objectWriteTraceId"})
+    values(one["properties"])
+    if one.get("associations"):
+        raise Wrong("VALIDATION_ERROR", "the sandbox takes no associations on creation")
+    return one
+
+
 def values(properties: Json) -> dict[str, str]:
     """Give properties of which every value is text."""
     for value in expect(properties, dict).values():

@@ -205,7 +205,7 @@ class Hubspot(Connector):
             if call.attempt > 1:
                 raise
             raise _once_more(conflict) from conflict
-        found = batches.upserted(answer, traces)
+        found = batches.upserted(answer, by, [key for key, _ in rows], traces)
         return [
             ItemResult.ok(got, {(kind, link): got} if link else {})
             if isinstance(got, str)

@@ -47,15 +47,29 @@ def upsert_body(job: str, by: str, rows: Sequence[Row]) -> tuple[Json, list[str]
     return body, [traces[key] for key, _ in rows]
 
 
-def upserted(answer: Answer, traces: Sequence[str]) -> list[str | Reject | Ambiguous]:
-    """Give each row's record id, or why it has none, by its trace id."""
+def upserted(
+    answer: Answer, by: str, keys: Sequence[str], traces: Sequence[str]
+) -> list[str | Reject | Ambiguous]:
+    """Give each row's record id, or why it has none.
+
+    Args:
+        answer: 200, or 207 where some failed.
+        by: The unique property; a result without a trace id is known by its value.
+        keys: The rows' values of it.
+        traces: The rows' trace ids.
+    """
     body = _read(answer, "id")
-    taken = {str(row.get("objectWriteTraceId")): str(row["id"]) for row in body["results"]}
-    wanted = dict.fromkeys(traces)
-    if len(wanted) == 1 and len(body["results"]) == 1:
-        taken = {trace: str(body["results"][0]["id"]) for trace in wanted}
-    refused = _refused(body, {trace: {trace} for trace in wanted if trace not in taken})
-    return [taken.get(trace) or refused[trace] for trace in traces]
+    taken: dict[str, str] = {}
+    for row in body["results"]:
+        values = row.get("properties")
+        key = values.get(by) if isinstance(values, dict) else None
+        names = (row.get("objectWriteTraceId"), key)
+        taken |= {name: str(row["id"]) for name in names if isinstance(name, str)}
+    found = {t: taken.get(t) or taken.get(key) for t, key in zip(traces, keys, strict=True)}
+    if len(found) == 1 and len(body["results"]) == 1:
+        found = dict.fromkeys(found, str(body["results"][0]["id"]))
+    refused = _refused(body, {trace: {trace} for trace, ident in found.items() if ident is None})
+    return [found[trace] or refused[trace] for trace in traces]
 
 
 def association_body(type_id: int, pairs: Sequence[Pair]) -> Json:
@@ -96,7 +110,9 @@ def property_body(name: str, label: str, group: str) -> Json:
 def _read(answer: Answer, named: str) -> dict[str, Any]:
     body: dict[str, Any] = answer.json()
     rows = body.get("results") if isinstance(body, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(r, dict) and named in r for r in rows):
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and isinstance(row.get(named), str | int) for row in rows
+    ):
         raise Ambiguous("a batch answer without its results")
     return body
 

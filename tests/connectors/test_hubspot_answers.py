@@ -115,9 +115,18 @@ def test_no_body_upsets_the_classification(status, body):
 @example({"results": [{"id": None}, {"id": {}, "objectWriteTraceId": []}], "errors": 5})
 def test_no_2xx_body_upsets_the_reading_of_a_batch(body):
     answer = Received(207, {}, json.dumps(body).encode())
-    for read, items in ((batches.upserted, ["t1", "t2"]), (batches.associated, [("1", "2")] * 2)):
-        with contextlib.suppress(Ambiguous):
-            assert len(read(answer, items)) == 2
+    with contextlib.suppress(Ambiguous):
+        assert len(batches.upserted(answer, "email", ["a", "b"], ["t1", "t2"])) == 2
+    with contextlib.suppress(Ambiguous):
+        assert len(batches.associated(answer, [("1", "2"), ("1", "3")])) == 2
+
+
+def test_results_without_trace_ids_are_known_by_their_unique_value():
+    rows = [{"id": "2", "properties": {"email": "b"}}, {"id": "1", "properties": {"email": "a"}}]
+    answer = Received(200, {}, json.dumps({"results": rows}).encode())
+    found = batches.upserted(answer, "email", ["a", "b", "c"], ["t1", "t2", "t3"])
+    assert found[:2] == ["1", "2"]
+    assert type(found[2]) is Ambiguous
 
 
 def test_an_error_that_names_one_pair_leaves_the_others_unknown():

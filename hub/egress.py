@@ -93,7 +93,7 @@ def target(base: str, path: str) -> URL:
     home = URL(base)
     try:
         url = URL(base.rstrip("/") + path if path.startswith("/") or not path else path)
-        same = url.origin() == home.origin()
+        same = (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port)
     except ValueError:
         raise Reject("the URL cannot be read") from None
     if not same or url.raw_user is not None or url.raw_password is not None:

@@ -19,10 +19,10 @@ from mappings.expressions import Writer
 from mappings.forms import Form, may_omit
 from mappings.guards import truth
 from mappings.program import MAX_OUTPUT, Program
-from mappings.reading import Reader
+from mappings.reading import NAME, Reader
 from mappings.values import OMIT, Stop, kind
 
-__all__ = ["OMIT", "Compiled", "Mapping", "expression", "mapping", "root_of"]
+__all__ = ["OMIT", "Compiled", "Mapping", "expression", "mapping", "roots_of"]
 
 MAX_FILE = 256 * 1024
 _KEYS = ("mapping", "from", "to", "let", "map", "tests")
@@ -50,7 +50,7 @@ class Mapping:
 
     Args:
         hash: SHA-256 of what it does, in hex; tests and layout do not change it.
-        root: The name under which the source data stands in scope, beside `event`.
+        roots: The names under which the source data may stand in scope, beside `event`.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Mapping:
     to: str
     hash: str
     file: str
-    root: str
+    roots: tuple[str, ...]
     lets: tuple[tuple[str, Form], ...] = field(repr=False)
     form: Form = field(repr=False)
     tests: Node | None = field(repr=False)
@@ -69,15 +69,15 @@ class Mapping:
         return self._program(scope)
 
 
-def root_of(schema: str) -> str:
-    """Give the name of a schema's data in scope.
+def roots_of(schema: str) -> tuple[str, ...]:
+    """Name a schema's data in scope; an event without a numbered schema may have it as `data`.
 
-    >>> root_of("shop.order@1"), root_of("stripe.review.opened")
-    ('order', 'data')
+    >>> roots_of("shop.order@1"), roots_of("loyalty.points_changed")
+    (('order',), ('points_changed', 'data'))
     """
-    return (
-        schema.partition("@")[0].rpartition(".")[2].replace("-", "_") if "@" in schema else "data"
-    )
+    word = schema.partition("@")[0].rpartition(".")[2]
+    names = (word,) if "@" in schema else (word, "data")
+    return tuple(name for name in names if NAME.fullmatch(name))
 
 
 def expression(
@@ -117,7 +117,7 @@ def mapping(
         reader.fault(node, "mapping.cap", f"more than {MAX_FILE // 1024} KiB in one mapping")
         return None, reader.faults
     name, source, target = (_word(node, reader, key, rule) for key, rule in _RULES.items())
-    roots = dict.fromkeys(("event", root_of(source)), "root")
+    roots = dict.fromkeys(("event", *roots_of(source)), "root")
     lets = _lets(node, reader, roots)
     body = node.get("map")
     form = (
@@ -131,7 +131,7 @@ def mapping(
     return (
         Mapping(
             name=name, from_schema=source, to=target, hash=_hash(node), file=file,
-            root=root_of(source), lets=lets, form=form, tests=node.get("tests"), _program=run,
+            roots=roots_of(source), lets=lets, form=form, tests=node.get("tests"), _program=run,
         ) if run else None
     ), reader.faults  # fmt: skip
 

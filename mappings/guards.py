@@ -13,6 +13,7 @@ from mappings.values import (
     Stop,
     a_list,
     a_text,
+    clipped,
     kind,
     same,
     weight,
@@ -21,7 +22,6 @@ from mappings.values import (
 
 MAX_ROUNDS = 10_000
 MAX_WORK = 500_000  # nodes evaluated: about 100 ms
-SHOWN_NAMES = 12
 
 
 class Budget:
@@ -51,7 +51,7 @@ def get(box: Json, key: Json) -> Json:
     if type(box) is dict and type(key) is str:
         if key in box:
             return box[key]
-        raise Absent("mapping.missing", f"{{path}} has no field '{_clipped(key)}'{_has(box)}")
+        raise Absent("mapping.missing", f"{{path}} has no field '{clipped(key)}'", box)
     if type(box) is list and type(key) is int:
         if -len(box) <= key < len(box):
             return box[key]
@@ -62,17 +62,7 @@ def get(box: Json, key: Json) -> Json:
 
 
 def _asked(key: Json) -> str:
-    return f"field '{_clipped(key)}'" if type(key) is str else f"item by {kind(key)}"
-
-
-def _clipped(name: str) -> str:
-    return name if len(name) <= 60 else f"{name[:59]}…"
-
-
-def _has(box: dict[str, Json]) -> str:
-    names = [_clipped(name) for name in sorted(box)[:SHOWN_NAMES]]
-    more = [f"and {len(box) - SHOWN_NAMES} more"] if len(box) > SHOWN_NAMES else []
-    return f" (has: {', '.join(names + more)})" if names else " (it is empty)"
+    return f"field '{clipped(key)}'" if type(key) is str else f"item by {kind(key)}"
 
 
 def let(value: Json) -> Json:

@@ -57,43 +57,45 @@ class Program:
         line, col = site.node.line, site.node.col
         if site.offset is not None and isinstance(site.node, Scalar):
             line, col = site.node.at(site.offset)
-        text = stop.text.replace("{path}", site.path or "this")
+        text = stop.told().replace("{path}", site.path or "this")
         return MappingError(stop.code, text, file=self.file, line=line, col=col)
 
 
 def settled(value: Json, limit: int) -> Json:
     """Give a result that JSON can hold in plain digits, or stop at its size, depth or kind."""
-    size, folded, level = 0, False, [value]
+    size, level, numbers = 0, [value], list[Json]()
     for _ in range(MAX_LEVELS + 1):
         below: list[Json] = []
         for item in level:
-            if type(item) is Decimal:
-                folded = folded or unfolded(item) is not item
-            size += _size(item)
+            if type(item) is str:
+                size += len(item) + 2
+            elif type(item) is dict:
+                size += 2 + 4 * len(item) + sum(map(len, item))
+                below += item.values()
+            elif type(item) is list:
+                size += 2 + len(item)
+                below += item
+            elif item is not None and type(item) is not bool:
+                numbers.append(item)
             if size > limit:
                 raise Stop("mapping.large", f"{{path}} is larger than {limit} bytes")
-            if type(item) is dict:
-                below.extend(item.values())
-            elif type(item) is list:
-                below.extend(item)
         if not below:
-            return _unfolded(value) if folded else value
+            return _plain(value, numbers)
         level = below
     raise Stop("mapping.large", f"{{path}} has more than {MAX_LEVELS} levels")
 
 
-def _size(item: Json) -> int:
-    if type(item) is str:
-        return len(item) + 2
-    if type(item) is dict:
-        return 2 + sum(map(len, item)) + 4 * len(item)
-    if type(item) is list:
-        return 2 + len(item)
-    if type(item) is int:
-        return len(str(bounded(item)))
-    if item is None or type(item) in (bool, Decimal):
-        return 5
-    raise Stop("mapping.kind", f"{{path}} holds {kind(item)}, which JSON does not have")
+def _plain(value: Json, numbers: list[Json]) -> Json:
+    """Look at a result's numbers; make it anew only where one of them needs other digits."""
+    folded = False
+    for number in numbers:
+        if type(number) is Decimal:
+            folded = folded or unfolded(number) is not number
+        elif type(number) is int:
+            bounded(number)
+        else:
+            raise Stop("mapping.kind", f"{{path}} holds {kind(number)}, which JSON does not have")
+    return _unfolded(value) if folded else value
 
 
 def _unfolded(value: Json) -> Json:

@@ -1,34 +1,27 @@
 """The language's values: their kinds, their text, their equality, and how a run stops."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from enum import Enum
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from hub.model import Json
+from hub.routing import OMIT, Omit
+
+__all__ = ["OMIT"]
 
 LIMIT = 10**30
 MAX_DIGITS = 34
 MAX_TEXT = 256 * 1024
+SHOWN, SHOWN_NAMES = 60, 12
 SMALLEST = -100  # exponent of the first digit; below it a number only costs characters
 
 Number: TypeAlias = int | Decimal
 N = TypeVar("N", bound=Number)
 
 
-class Omitted(Enum):
-    """The one value that is none: its key, item or job is left out."""
-
-    OMIT = "omit"
-
-    def __repr__(self) -> str:
-        return "OMIT"
-
-
-OMIT: Final[Literal[Omitted.OMIT]] = Omitted.OMIT
-
 _KINDS: dict[type, str] = {
     type(None): "null", bool: "bool", int: "int", Decimal: "decimal", str: "string",
-    list: "list", dict: "object", Omitted: "omit",
+    list: "list", dict: "object", Omit: "omit",
 }  # fmt: skip
 _CONTAINERS = (dict, list)
 
@@ -45,9 +38,36 @@ class Stop(Exception):
         self.code, self.text = code, text
         super().__init__(code, text)
 
+    def told(self) -> str:
+        """Tell in full what stopped the run."""
+        return self.text
+
 
 class Absent(Stop):
-    """Something on the path is missing; `default` and `is defined` catch this one alone."""
+    """Something on the path is missing; `default` and `is defined` catch this one alone.
+
+    Args:
+        box: The object that was looked into; its names are told only if nobody catches.
+    """
+
+    def __init__(self, code: str, text: str, box: Mapping[str, Json] | None = None) -> None:
+        super().__init__(code, text)
+        self.box = box
+
+    def told(self) -> str:
+        """Tell what is missing, and what is there instead."""
+        return self.text if self.box is None else self.text + _has(self.box)
+
+
+def clipped(name: str) -> str:
+    """Shorten a name that the data brought along."""
+    return name if len(name) <= SHOWN else f"{name[: SHOWN - 1]}…"
+
+
+def _has(box: Mapping[str, Json]) -> str:
+    names = [clipped(name) for name in sorted(box)[:SHOWN_NAMES]]
+    more = [f"and {len(box) - SHOWN_NAMES} more"] if len(box) > SHOWN_NAMES else []
+    return f" (has: {', '.join(names + more)})" if names else " (it is empty)"
 
 
 def kind(value: Json) -> str:

@@ -19,7 +19,7 @@ from mappings.forms import For, Form, If, List, Lone, Object, Switch, Text, belo
 from mappings.parser import Formula
 from mappings.schemas import Schema
 
-_ABOUT = {"properties": {name: {} for name in ("type", "id", "version")}}
+_ABOUT: dict[str, Json] = {"properties": {name: {} for name in ("type", "id", "version")}}
 _WORDS = (
     "id", "type", "schema", "occurred_at", "recorded_at", "sequence", "causation", "trace",
     "origin", "data",
@@ -52,17 +52,12 @@ def check(
     return sorted(reads.faults + sets.faults, key=lambda found: (found.line, found.col))
 
 
-def check_expression(
-    compiled: Compiled, sources: abc.Mapping[str, dict[str, Json] | None], *, file: str
+def expression(
+    compiled: Compiled, source_schema: dict[str, Json] | None, *, file: str, root: str
 ) -> list[Fault]:
-    """Find unknown source fields in a lone expression.
-
-    Args:
-        sources: JSON Schema by root name; None where it is not known.
-    """
+    """Find unknown source fields in a lone expression over `event` and one root."""
     reads = _Reads(file, "")
-    scope = {name: Schema.of(document) for name, document in sources.items()}
-    reads.form(compiled.form, {"event": Schema.of(_ENVELOPE), **scope})
+    reads.form(compiled.form, {"event": Schema.of(_ENVELOPE), root: Schema.of(source_schema)})
     return reads.faults
 
 

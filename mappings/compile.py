@@ -22,7 +22,7 @@ from mappings.program import MAX_OUTPUT, Program
 from mappings.reading import NAME, Reader
 from mappings.values import OMIT, Stop, kind
 
-__all__ = ["OMIT", "Compiled", "Mapping", "expression", "mapping", "roots_of"]
+__all__ = ["OMIT", "Compiled", "Mapping", "expression", "mapping", "root_of"]
 
 MAX_FILE = 256 * 1024
 _KEYS = ("mapping", "from", "to", "let", "map", "tests")
@@ -69,15 +69,13 @@ class Mapping:
         return self._program(scope)
 
 
-def roots_of(schema: str) -> tuple[str, ...]:
-    """Name a schema's data in scope; an event without a numbered schema may have it as `data`.
+def root_of(schema: str) -> str:
+    """Name a schema's data in scope: its last word; `data` where an event has no schema.
 
-    >>> roots_of("shop.order@1"), roots_of("loyalty.points_changed")
-    (('order',), ('points_changed', 'data'))
+    >>> root_of("shop.order@1"), root_of("")
+    ('order', 'data')
     """
-    word = schema.partition("@")[0].rpartition(".")[2]
-    names = (word,) if "@" in schema else (word, "data")
-    return tuple(name for name in names if NAME.fullmatch(name))
+    return schema.partition("@")[0].rpartition(".")[2] or "data"
 
 
 def expression(
@@ -117,7 +115,8 @@ def mapping(
         reader.fault(node, "mapping.cap", f"more than {MAX_FILE // 1024} KiB in one mapping")
         return None, reader.faults
     name, source, target = (_word(node, reader, key, rule) for key, rule in _RULES.items())
-    roots = dict.fromkeys(("event", *roots_of(source)), "root")
+    data = tuple(n for n in _data_names(source) if NAME.fullmatch(n))
+    roots = dict.fromkeys(("event", *data), "root")
     lets = _lets(node, reader, roots)
     body = node.get("map")
     form = (
@@ -131,9 +130,14 @@ def mapping(
     return (
         Mapping(
             name=name, from_schema=source, to=target, hash=_hash(node), file=file,
-            roots=roots_of(source), lets=lets, form=form, tests=node.get("tests"), _program=run,
+            roots=data, lets=lets, form=form, tests=node.get("tests"), _program=run,
         ) if run else None
     ), reader.faults  # fmt: skip
+
+
+def _data_names(source: str) -> tuple[str, ...]:
+    """Without a number, `from` may name an event that has no schema: then its data is `data`."""
+    return (root_of(source),) if "@" in source else (root_of(source), "data")
 
 
 # -- the parts of a file -----------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The configured connectors: class found, settings checked, no webhooks without a secret."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from importlib.metadata import entry_points
@@ -101,6 +101,17 @@ def _class(kind: str, path: Keys, folders: list[Path], report: Report) -> Class 
         text = f"type '{kind}' is written for contract {cls.contract}, this hub has {CONTRACT}"
         report.at(where, "connector.contract", text)
     return cls
+
+
+def inputs(found: Mapping[str, Class | None]) -> Callable[[str], dict[str, Any] | None]:
+    """Tell the JSON Schema of an action's input, by connector type and action (`segment.track`)."""
+    models = {
+        f"{cls.type}.{spec.name}": spec.model
+        for cls in found.values()
+        if cls is not None
+        for spec in cls.actions().values()
+    }
+    return lambda name: models[name].model_json_schema() if name in models else None
 
 
 def instances(

@@ -38,9 +38,10 @@ class Parts:
     routes: dict[int, RoutePart]
 
 
-def sealed(tree: Node, report: Report, *, production: bool) -> Node:
+def sealed(tree: Table, report: Report, *, production: bool) -> Table:
     """Make Secrets of the texts that our own keys hold; a connector's settings follow later."""
-    return seal(tree, Whole, (), report, production=production)
+    found = seal(tree, Whole, (), report, production=production)
+    return found if isinstance(found, Table) else tree
 
 
 def shape(tree: Table, report: Report) -> Parts:

@@ -52,7 +52,7 @@ def _keys(keys: tuple[Secret, ...], report: Report) -> None:
         if not isinstance(key, Unset) and not _strong(key):
             path = (*where, n)
             text = f"{dotted(path)} must be {KEY_BYTES} bytes in base64"
-            report.at(path, "secret.weak", text, f"head -c {KEY_BYTES} /dev/urandom | base64")
+            report.at(path, "secret.weak", text, "hub secrets new")
 
 
 def _strong(key: Secret) -> bool:

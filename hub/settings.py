@@ -4,8 +4,7 @@ Only keys that do something stand here; every other key is refused. Texts are st
 (events, actions, mappings): hub.wiring looks them up.
 """
 
-from datetime import date, timedelta
-from ipaddress import IPv4Network, IPv6Network
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -16,8 +15,10 @@ from hub.retry import Policy
 from hub.secrets import Secret
 from hub.units import (
     Address,
+    Cidr,
     Count,
     Currency,
+    Day,
     EventType,
     Listen,
     Locale,
@@ -152,7 +153,7 @@ class DatedSecret(Part):
     """A secret and the last day on which it is accepted."""
 
     value: Secret
-    until: date | None = None
+    until: Day | None = None
 
 
 def _dated(value: Any) -> Any:
@@ -169,7 +170,7 @@ class Webhooks(Part):
 class Egress(Part):
     """Private networks this connector may reach; plain http only there."""
 
-    allow_private: tuple[IPv4Network | IPv6Network, ...] = ()
+    allow_private: tuple[Cidr, ...] = ()
 
 
 class ConnectorPart(Part):

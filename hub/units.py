@@ -6,8 +6,9 @@ come out of a reference.
 """
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, NamedTuple, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -113,6 +114,26 @@ def time_zone(value: Any) -> Any:
     return value
 
 
+def network(value: Any) -> Any:
+    """Read a network as CIDR.
+
+    >>> network("10.0.0.0/8")
+    IPv4Network('10.0.0.0/8')
+    """
+    try:
+        return ip_network(value) if isinstance(value, str) else value
+    except ValueError:
+        refuse("value.type", "wants a network, its host bits zero", "10.0.0.0/8")
+
+
+def day(value: Any) -> Any:
+    """Read `2026-03-31`."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        refuse("value.type", "wants a date", "2026-03-31")
+
+
 def listed(value: Any) -> Any:
     """Take one thing for a list of one."""
     return value if isinstance(value, list | tuple) else [value]
@@ -125,6 +146,8 @@ Count = Annotated[int, BeforeValidator(whole), Field(ge=1)]
 Number = Annotated[float, BeforeValidator(number)]
 Listen = Annotated[Address, BeforeValidator(address)]
 TimeZone = Annotated[str, BeforeValidator(time_zone)]
+Cidr = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]
+Day = Annotated[date, BeforeValidator(day), Field(strict=True)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 EventType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")]

@@ -1,0 +1,176 @@
+"""config.yaml → one frozen Config, or all that is wrong with it.
+
+The passes, each on what the one before left whole: read and compose (hub.document) → references
+(hub.references) → secrets (hub.sealing) → shape (hub.parts) → connectors (hub.instances) → own
+events → mappings (hub.mapped) and routes (hub.wiring) → rules across keys. Every pass runs whatever
+the others found, so that one run shows every fault.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hub import declared, events, install
+from hub.document import Document, read, resolve
+from hub.errors import ConfigError, Fault
+from hub.instances import ConnectorConfig, classes, inputs, instances
+from hub.mapped import Mappings
+from hub.nodes import Items, Node, Scalar, Table
+from hub.parts import Parts, sealed, shape
+from hub.report import Report
+from hub.routing import Route
+from hub.rules import across
+from hub.settings import Service, Shop, Store
+from hub.vocabulary import Vocabulary
+from hub.wiring import wire
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that config.yaml says, checked and compiled; never changed while the hub runs.
+
+    Args:
+        shop: None where another system holds the orders.
+        events: The shop's own event types, each with its JSON Schema.
+        folders: Where the admin's own connectors lie.
+        hash: SHA-256 of the files as written, without secrets.
+    """
+
+    service: Service
+    store: Store
+    shop: Shop | None
+    connectors: Mapping[str, ConnectorConfig]
+    routes: tuple[Route, ...]
+    events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    hash: str = ""
+
+
+def load(
+    path: Path | str,
+    *,
+    env: Mapping[str, str],
+    secrets: bool = True,
+    shop: Vocabulary | None = None,
+) -> Config:
+    """Read a configuration.
+
+    Args:
+        env: What `${env:}` reads; HUB_LISTEN and HUB_STORE_URL win over the file.
+        secrets: False lets missing secrets pass, for looking only: nothing can be called.
+        shop: The built-in shop's events, which routes may name.
+
+    Raises:
+        ConfigError: With every fault, warnings included, of every file.
+    """
+    config, faults = _run(Path(path), env, secrets=secrets, shop=shop)
+    if config is None:
+        raise ConfigError(*faults)
+    return config
+
+
+def check(
+    path: Path | str,
+    env: Mapping[str, str],
+    *,
+    secrets: bool = True,
+    shop: Vocabulary | None = None,
+) -> list[Fault]:
+    """Give every fault and warning of a configuration, by file and place."""
+    return _run(Path(path), env, secrets=secrets, shop=shop)[1]
+
+
+def _run(
+    path: Path, env: Mapping[str, str], *, secrets: bool, shop: Vocabulary | None
+) -> tuple[Config | None, list[Fault]]:
+    report = Report()
+    report.add(*install.check())
+    document = read(path, report)
+    if document is None:
+        return None, report.faults([str(path)])
+    made = _passes(document, path.parent, env, report, secrets=secrets, shop=shop or Vocabulary())
+    return made, report.faults(document.files)
+
+
+def _passes(
+    document: Document,
+    home: Path,
+    env: Mapping[str, str],
+    report: Report,
+    *,
+    secrets: bool,
+    shop: Vocabulary,
+) -> Config | None:
+    report.tree = tree = resolve(document.tree, env, home, report, secrets=secrets)
+    tree = sealed(tree, report, production=_production(tree))
+    parts = shape(tree, report)
+    folders = declared.folders(tree, home, report)
+    found = classes(tree, folders, report)
+    connectors = instances(tree, parts, found, report)
+    own = declared.events(parts, found, report)
+    known = events.gather(shop, own, found)
+    mappings = Mappings(document.mappings, report, sources=known.schema, targets=inputs(found))
+    routes = wire(tree, parts, found, connectors, known, mappings, report)
+    across(parts, connectors, report)
+    service, store = _environment(parts, env, report)
+    if report.broken or store is None:
+        return None
+    return Config(
+        service=service,
+        store=store,
+        shop=parts.shop,
+        connectors=connectors,
+        routes=routes,
+        events=own,
+        folders=tuple(folders),
+        hash=_hash(document.tree, report),
+    )
+
+
+def _production(tree: Node) -> bool:
+    part = tree.get("service") if isinstance(tree, Table) else None
+    node = part.get("environment") if isinstance(part, Table) else None
+    return isinstance(node, Scalar) and node.value == "production"
+
+
+def _environment(
+    parts: Parts, env: Mapping[str, str], report: Report
+) -> tuple[Service, Store | None]:
+    """Let HUB_LISTEN and HUB_STORE_URL win over the file."""
+    service, store = parts.service, parts.store
+    if listen := env.get("HUB_LISTEN"):
+        service = _changed(service, {"listen": listen}, "HUB_LISTEN", report)
+    if store is not None and (url := env.get("HUB_STORE_URL")):
+        store = _changed(store, {"url": url}, "HUB_STORE_URL", report)
+    return service, store
+
+
+def _changed(part: Model, change: dict[str, str], name: str, report: Report) -> Model:
+    """Give a part with one value out of the environment, checked like the file's."""
+    try:
+        return type(part).model_validate(dict(part) | change)
+    except ValidationError as error:
+        text = str(error.errors()[0]["msg"])
+        report.add(Fault(code="value.type", text=f"{name} {text}"))
+        return part
+
+
+def _hash(tree: Node, report: Report) -> str:
+    """Hash the tree as it was written: references by name, secrets in clear left out."""
+    text = json.dumps(_written(tree, report), separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _written(node: Node, report: Report) -> Any:
+    if isinstance(node, Scalar):
+        return None if report.hides(node) else [node.text, bool(node.style)]
+    if isinstance(node, Items):
+        return [_written(item, report) for item in node.items]
+    return {key.text: _written(value, report) for key, value in node.pairs}

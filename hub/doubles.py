@@ -21,7 +21,7 @@ from aiohttp import web
 from hub.clock import Clock
 from hub.discovery import discover
 from hub.model import Json, read_json, write_json
-from hub.sandbox import Double, Endpoint, Fault
+from hub.sandbox import Double, Fault
 from hub.secrets import Secret
 
 FAULTS = ("429", "500", "hang", "cut", "duplicate", "reorder", "delay", "drop")
@@ -90,10 +90,7 @@ class Control:
         asked = await _asked(request)
         if not isinstance(asked.get("url"), str) or not isinstance(asked.get("secret"), str):
             raise web.HTTPBadRequest(text="an endpoint wants a url and a secret")
-        secret = Secret(asked["secret"], "sandbox")
-        endpoints = self._double(request).state.endpoints
-        endpoints[:] = [e for e in endpoints if e.url != asked["url"]]
-        endpoints.append(Endpoint(url=asked["url"], secret=secret))
+        self._double(request).send_to(asked["url"], Secret(asked["secret"], "sandbox"))
         return _json({"set": True}, 201)
 
     async def release(self, request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ all doubles on one port, each below `/<type>`, with a control API below `/_contr
 
 import asyncio
 import random
+import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -140,6 +141,17 @@ class Double:
             raw = self.state.held.pop()
             for endpoint in self.state.endpoints:
                 self._spawn(self._deliver(endpoint, raw, 0))
+
+    @staticmethod
+    def new_keys() -> tuple[Secret, Secret]:
+        """Make what an endpoint signs with and what the hub verifies with; here they are one."""
+        made = Secret("whsec_" + secrets.token_urlsafe(24), "webhook")
+        return made, made
+
+    def send_to(self, url: str, secret: Secret) -> None:
+        """Send webhooks to an address, in place of what was told of it before."""
+        self.state.endpoints[:] = [e for e in self.state.endpoints if e.url != url]
+        self.state.endpoints.append(Endpoint(url=url, secret=secret))
 
     def sign(self, body: bytes, endpoint: Endpoint) -> Mapping[str, str]:
         """Sign as the provider does."""

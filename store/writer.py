@@ -88,6 +88,10 @@ class Writer:
         """Say how many units wait."""
         return self._queue.qsize()
 
+    def alive(self) -> bool:
+        """Say whether the thread still runs."""
+        return self._thread.is_alive()
+
     async def close(self) -> None:
         """Commit what waits, then end the thread."""
         stop = Stop()

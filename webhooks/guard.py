@@ -35,8 +35,9 @@ async def read(request: web.Request, *, cap: int, within: float) -> bytes:
     except web.HTTPRequestEntityTooLarge as error:
         raise _too_large(request, cap) from error
     except TimeoutError as error:
-        request.protocol.force_close()
-        raise web.HTTPRequestTimeout from error
+        late = web.HTTPRequestTimeout()
+        late.force_close()
+        raise late from error
 
 
 def unpack(data: bytes, named: str, *, cap: int) -> bytes:
@@ -61,7 +62,8 @@ def unpack(data: bytes, named: str, *, cap: int) -> bytes:
 
 
 def _too_large(request: web.Request, cap: int) -> web.HTTPException:
-    request.protocol.force_close()
-    return web.HTTPRequestEntityTooLarge(
+    refused = web.HTTPRequestEntityTooLarge(
         max_size=cap, actual_size=request.content_length or cap + 1
     )
+    refused.force_close()
+    return refused

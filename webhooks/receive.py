@@ -7,8 +7,7 @@ since sending it again would not mend it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from typing import Protocol
+from datetime import datetime
 
 from aiohttp import web
 
@@ -17,11 +16,11 @@ from hub.clock import Clock
 from hub.effects import upsert
 from hub.errors import HubError, NotStored, Retry, SignatureError
 from hub.ids import new_id
+from hub.instances import WebhookSecret
 from hub.model import Event, Job, NewJob, Request, write_json
 from hub.payments import fact_jobs
 from hub.plugin import Connector
 from hub.routing import direct_job
-from hub.secrets import Secret
 from store import inbox
 from store.inbox import Receipt, Taken
 from store.store import Store
@@ -31,21 +30,7 @@ from webhooks import guard
 RETRY_AFTER = "5"
 
 
-class Named(Protocol):
-    """A webhook secret, and how long it is valid."""
-
-    @property
-    def value(self) -> Secret:
-        """Give the secret."""
-        ...
-
-    @property
-    def until(self) -> date | None:
-        """Give its last day, where it has one."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Door:
     """One connector's webhook address.
 
@@ -54,7 +39,7 @@ class Door:
     """
 
     connector: Connector
-    secrets: Sequence[Named]
+    secrets: Sequence[WebhookSecret]
     events: frozenset[str] = frozenset()
 
 
@@ -74,12 +59,11 @@ class Receiver:
         *,
         route: Callable[[Event, datetime], Sequence[NewJob]],
         clock: Clock,
-        public_url: str,
         cap: int = 1 << 20,
         within: float = 10.0,
     ) -> None:
         self.store, self.doors, self.route, self.clock = store, doors, route, clock
-        self.public_url, self.cap, self.within = public_url.rstrip("/"), cap, within
+        self.cap, self.within = cap, within
         self.log = log.get("webhooks")
 
     async def post(self, asked: web.Request) -> web.Response:
@@ -89,7 +73,7 @@ class Receiver:
             raise web.HTTPNotFound
         named = guard.coding(asked)
         body = await guard.read(asked, cap=self.cap, within=self.within)
-        request = self._request(asked, body)
+        request = self._request(door, asked, body)
         try:
             used = self._verify(door, request)
         except SignatureError as error:
@@ -131,13 +115,12 @@ class Receiver:
         return lambda tx: inbox.take_in(tx, door.connector.name, job.inbox_id or "", taken)
 
     # -- inside ------------------------------------------------------------------------------------
-    def _request(self, asked: web.Request, body: bytes) -> Request:
+    def _request(self, door: Door, asked: web.Request, body: bytes) -> Request:
         """Make the request as the provider's scheme sees it: our own URL, never the Host header."""
-        name = asked.match_info["name"]
         query = asked.raw_path.partition("?")[2]
         return Request(
             method=asked.method,
-            url=f"{self.public_url}/webhooks/{name}" + (f"?{query}" if query else ""),
+            url=door.connector.webhook_url + (f"?{query}" if query else ""),
             headers=asked.raw_headers,
             body=body,
             received_at=self.clock.now(),

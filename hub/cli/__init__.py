@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 
-import click
 import typer
 
 from hub.errors import ConfigError, HubError
@@ -29,46 +28,41 @@ COMMANDS = {
 }
 
 
-class Commands(typer.core.TyperGroup):
-    """The commands, found by name, so that `hub keys` does not import the server."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name them in the order a newcomer needs them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import one command's file."""
-        if name not in COMMANDS:
-            return None
-        app: typer.Typer = importlib.import_module(f"hub.cli.{name}").app
-        return typer.main.get_command(app)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List them without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
 def main() -> None:
     """Run a command; turn every mistake into one line and an exit code."""
-    hub = Commands(name="hub", help=f"{__doc__}".partition("\n")[0])
     try:
-        hub.main(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except click.ClickException as wrong:
-        wrong.show()
-        sys.exit(2)
+        _hub(sys.argv[1:])()
     except ConfigError as error:
         _say("\n".join(str(fault) for fault in error.faults))
-    except (HubError, OSError) as error:
-        _say(f"hub: {error}")
     except BrokenPipeError:
         os._exit(0)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (HubError, OSError) as error:
+        _say(f"hub: {error}")
+
+
+def _hub(words: list[str]) -> typer.Typer:
+    """Make the application: only the named command is imported, or all where none is."""
+    hub = typer.Typer(
+        name="hub",
+        help="Shop Hub: orders in, payments matched, everyone told exactly once.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    hub.callback()(_root)
+    for name in [word for word in words[:1] if word in COMMANDS] or COMMANDS:
+        app: typer.Typer = importlib.import_module(f"hub.cli.{name}").app
+        if app.registered_callback is not None:
+            hub.add_typer(app, name=name, help=COMMANDS[name])
+        else:
+            command = app.registered_commands[0].callback
+            hub.command(name, help=COMMANDS[name])(command or _root)
+    return hub
+
+
+def _root() -> None:
+    """Stand before the commands, so that a single one keeps its name."""
 
 
 def _say(text: str) -> None:

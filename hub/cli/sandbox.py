@@ -1,11 +1,16 @@
 """`hub sandbox`: the providers' doubles on loopback, for demos, tests and a shop's own CI."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.cli import ground
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.sandbox import Double
 
 app = ground.new("Serve the providers' doubles on loopback.")
 
@@ -22,7 +27,6 @@ def sandbox(
     """Serve the doubles until interrupted; the control API is below /_control."""
     from hub.discovery import available  # noqa: PLC0415
     from hub.doubles import double  # noqa: PLC0415
-    from hub.sandbox import Endpoint  # noqa: PLC0415
     from hub.secrets import Secret  # noqa: PLC0415
 
     try:
@@ -34,18 +38,17 @@ def sandbox(
         url, _, secret = rest.partition("=")
         if kind not in doubles or not url or not secret:
             raise typer.BadParameter(f"--endpoint wants TYPE=URL=SECRET, got {kind}")
-        made = Endpoint(url=url, secret=Secret(secret, kind))
-        doubles[kind].state.endpoints.append(made)
+        doubles[kind].send_to(url, Secret(secret, kind))
     asyncio.run(_serve(doubles, port))
 
 
-async def _serve(doubles: dict[str, object], port: int) -> None:
+async def _serve(doubles: "Mapping[str, Double]", port: int) -> None:
     from aiohttp import web  # noqa: PLC0415
 
     from hub.app import until_stopped  # noqa: PLC0415
     from hub.doubles import application  # noqa: PLC0415
 
-    runner = web.AppRunner(application(doubles), shutdown_timeout=1)  # type: ignore[arg-type]  # a dict of Doubles
+    runner = web.AppRunner(application(doubles), shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()

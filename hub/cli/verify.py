@@ -14,6 +14,7 @@ app = ground.new("Check the stored invariants: exit 0 when all hold.")
 def verify(config: ground.ConfigFile = ground.DEFAULT, as_json: ground.AsJson = False) -> None:
     """Check the stored invariants and name the rows that break one."""
     from store.shop_checks import SHOP  # noqa: PLC0415
+
     from store.verify import JOBS  # noqa: PLC0415
     from store.verify import verify as run  # noqa: PLC0415
 

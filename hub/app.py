@@ -1,0 +1,216 @@
+"""The composition root: the only module that knows every part."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from datetime import datetime
+
+from aiohttp import web
+
+from hub import log, shop
+from hub.api.app import api_app, public_routes
+from hub.api.endpoint import Api
+from hub.breaker import Gate
+from hub.clock import Clock, SystemClock
+from hub.config import Config
+from hub.http import Outbound
+from hub.instances import ConnectorConfig
+from hub.model import Event, NewJob
+from hub.perform import Account
+from hub.reconcile import Reconciler
+from hub.routing import Router
+from hub.runner import Runner
+from hub.worker import Worker
+from store.store import Store
+from webhooks.receive import Door, Receiver
+
+VERSION = "0.1.0"
+KEEPALIVE = 15.0
+LINGER = 2.0
+
+
+class Hub:
+    """A hub made of one configuration: start it, serve its application, stop it."""
+
+    def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
+        self.config, self.clock = config, clock or SystemClock()
+        self.log = log.get("hub")
+        self.router = Router(config.routes)
+        self.outbound = Outbound(self.clock)
+        self.shop = shop.Shop(shop.rules(config))
+        self.draining = False
+        self._duties: list[asyncio.Task[None]] = []
+
+    # -- life --------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Open the store and the connectors, then begin to work."""
+        service = self.config.service
+        self.store = await self._open_store()
+        await self.outbound.open()
+        self.accounts = {name: self._account(c) for name, c in self.config.connectors.items()}
+        for account in self.accounts.values():
+            await account.connector.open()
+        self.receiver = self._receiver()
+        self.runner = Runner(
+            self.store,
+            accounts=self.accounts,
+            shop=self.shop.actions,
+            policy_of=lambda name: r.retry if (r := self.router.by_name.get(name or "")) else None,
+            reread=self.receiver.reread,
+            clock=self.clock,
+            lease=service.lease,
+        )
+        self.worker = Worker(self.runner)
+        await self.worker.start()
+        reconciler = Reconciler(self.runner, lambda name: self.router.by_name.get(name or ""))
+        self._duties = [
+            asyncio.create_task(reconciler.forever()),
+            asyncio.create_task(self._watch_neighbours()),
+        ]
+
+    async def stop(self) -> None:
+        """Let what is in flight end, then close everything."""
+        self.draining = True
+        await self.worker.stop(self.config.service.shutdown_grace)
+        for duty in self._duties:
+            duty.cancel()
+        await asyncio.gather(*self._duties, return_exceptions=True)
+        for account in self.accounts.values():
+            await account.connector.close()
+        await self.outbound.close()
+        await self.store.close()
+
+    # -- serving -----------------------------------------------------------------------------------
+    def application(self) -> web.Application:
+        """Give what is served; `start` must have run."""
+        app = web.Application(client_max_size=self.config.service.limits.body)
+        app.add_routes(
+            [
+                web.post("/webhooks/{name}", self.receiver.post),
+                web.get("/livez", self._livez),
+                web.get("/readyz", self._readyz),
+                *public_routes(VERSION),
+            ]
+        )
+        api = Api(
+            store=self.store,
+            clock=self.clock,
+            wait_for=self.worker.wait_for,
+            rules=self.rules,
+            event_types=self.config.events,
+        )
+        app.add_subapp("/v1", api_app(api))
+        return app
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        if self.draining:
+            return web.Response(text="draining\n", status=503)
+        if not self.store.writer.alive():
+            return web.Response(text="the writer has stopped\n", status=503)
+        return web.Response(text="ok\n")
+
+    # -- parts -------------------------------------------------------------------------------------
+    async def _open_store(self) -> Store:
+        store = self.config.store
+        return await Store.open(
+            store.url,
+            keys=store.encryption_keys,
+            clock=self.clock,
+            route=self._route,
+            served=True,
+        )
+
+    def _route(self, event: Event, now: datetime) -> Sequence[NewJob]:
+        return self.router.jobs_for(event, now)
+
+    def _account(self, made: ConnectorConfig) -> Account:
+        client = self.outbound.client(
+            made.cls,
+            made.settings,
+            name=made.name,
+            allow_private=made.allow_private,
+            connect_timeout=made.connect,
+            total_timeout=made.total,
+        )
+        return Account(
+            connector=made.cls(made.name, made.settings, client, self._webhook_url(made.name)),
+            client=client,
+            gate=Gate(made.concurrency, made.limits, paused=made.paused),
+            policy=made.retry,
+            actions=made.cls.actions(),
+        )
+
+    def _receiver(self) -> Receiver:
+        limits = self.config.service.limits
+        doors = {
+            name: Door(self.accounts[name].connector, made.secrets, made.events)
+            for name, made in self.config.connectors.items()
+            if made.secrets
+        }
+        return Receiver(
+            self.store,
+            doors,
+            route=self._route,
+            clock=self.clock,
+            cap=limits.body,
+            within=limits.read_within.total_seconds(),
+        )
+
+    def _webhook_url(self, name: str) -> str:
+        service = self.config.service
+        base = service.public_url or f"http://{service.listen.host}:{service.listen.port}"
+        return f"{base}/webhooks/{name}"
+
+    async def _watch_neighbours(self) -> None:
+        """Notice what a command beside the hub has written."""
+        async with self.store.read() as connection:
+            seen = await self.store.data_version(connection)
+            while True:
+                await self.clock.sleep(0.5)
+                found = await self.store.data_version(connection)
+                if found != seen:
+                    seen = found
+                    self.store.changed.set()
+
+
+async def serve(config: Config) -> None:
+    """Run a hub until SIGTERM or SIGINT, then drain it."""
+    hub = Hub(config)
+    await hub.start()
+    runner = await listen(hub)
+    listens = config.service.listen
+    hub.log.info("hub serves", url=f"http://{listens.host}:{listens.port}", config=config.hash[:12])
+    await until_stopped()
+    hub.log.info("hub drains", grace_s=config.service.shutdown_grace.total_seconds())
+    hub.draining = True
+    await runner.cleanup()
+    await hub.stop()
+    hub.log.info("hub stopped")
+
+
+async def listen(hub: Hub) -> web.AppRunner:
+    """Bind the hub's application to its address."""
+    listens = hub.config.service.listen
+    runner = web.AppRunner(
+        hub.application(),
+        auto_decompress=False,  # bytes arrive as they were sent, and signed
+        keepalive_timeout=KEEPALIVE,
+        lingering_time=LINGER,
+        access_log=None,
+        shutdown_timeout=hub.config.service.shutdown_grace.total_seconds(),
+    )
+    await runner.setup()
+    await web.TCPSite(runner, listens.host, listens.port).start()
+    return runner
+
+
+async def until_stopped() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    await stopped.wait()

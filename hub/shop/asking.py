@@ -1,0 +1,113 @@
+"""What the shop asks of payment connectors: jobs, written with the rows they are for."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hub.errors import Refused
+from hub.model import Json, NewJob
+from hub.payments import Find, Pay, PayLine, Sum
+from hub.routing import direct_job
+from hub.shop.booking import open_payment
+from hub.shop.events import Cause, tell
+from hub.shop.inputs import Input, Word
+from hub.shop.rules import ShopRules, invalid
+from hub.shop.snapshots import payment_snapshot
+from store import aggregates, orders
+from store.aggregates import Stored
+from store.tx import Tx
+
+METHODS = {"intent": "create_payment", "checkout": "create_checkout"}
+
+
+class PaymentWish(Input):
+    """How the customer will pay: on the shop's own page (intent) or the provider's (checkout)."""
+
+    connector: Word
+    method: Literal["intent", "checkout"] = "intent"
+    return_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2000)] | None = None
+
+
+def check_wish(wish: PaymentWish, rules: ShopRules) -> None:
+    """Refuse a payment that no connector here can make."""
+    effects = rules.effects(wish.connector, "/payment/connector")
+    if METHODS[wish.method] not in effects:
+        raise invalid("/payment/method", f"{wish.connector} cannot do {METHODS[wish.method]}")
+    if wish.method == "checkout" and wish.return_url is None:
+        raise invalid("/payment/return_url", "a checkout page must know where to return to")
+
+
+def ask_payment(
+    tx: Tx, order: Stored, wish: PaymentWish, rules: ShopRules, cause: Cause
+) -> Stored:  # fmt: skip
+    """Write a payment for an order's total, and the job that makes it at the provider."""
+    row = open_payment(
+        tx,
+        wish.connector,
+        "hub",
+        None,
+        order_id=order.id,
+        method=wish.method,
+        amount=order.total,
+        currency=order.currency,
+    )
+    action = METHODS[wish.method]
+    job = direct_job(
+        wish.connector,
+        action,
+        _pay(tx, order, row, wish),
+        key=f"pay:{row.id}",
+        now=tx.now,
+        effect=rules.payment_connectors[wish.connector][action],
+    )
+    tx.enqueue(job)
+    row = aggregates.change(tx, "payment", row.id, job=job.uid)
+    tell(tx, "shop.payment.created", payment_snapshot(row), cause)
+    return row
+
+
+def _pay(tx: Tx, order: Stored, row: Stored, wish: PaymentWish) -> Json:
+    lines = tuple(
+        PayLine(
+            title=line.title,
+            qty=line.qty,
+            unit_price=Sum(amount=line.unit_price, currency=order.currency),
+        )
+        for line in orders.lines_of(tx, order.id)
+    )
+    pay = Pay(
+        order=order.id,
+        order_version=order.version,
+        payment=row.id,
+        amount=Sum(amount=order.total, currency=order.currency),
+        email=order.email,
+        return_url=wish.return_url,
+        lines=lines,
+    )
+    return pay.model_dump(mode="json")
+
+
+def ask_again(tx: Tx, row: Stored, why: str, rules: ShopRules) -> NewJob | None:
+    """Write the job that reads a payment at its provider; None where its connector is gone.
+
+    Args:
+        why: What makes this question another than the last; part of the key.
+    """
+    effects = rules.payment_connectors.get(row.connector, {})
+    if row.provider_ref is None or "retrieve_payment" not in effects:
+        return None
+    job = direct_job(
+        row.connector,
+        "retrieve_payment",
+        Find(ref=row.provider_ref, order=row.order_id).model_dump(mode="json"),
+        key=f"find:{row.id}:{why}",
+        now=tx.now,
+        effect=effects["retrieve_payment"],
+    )
+    tx.enqueue(job)
+    return job
+
+
+def unavailable(connector: str) -> Refused:
+    """Refuse what needs a connector that is configured no more."""
+    return Refused("provider_unavailable", f"no payment connector {connector!r} is configured")

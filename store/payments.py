@@ -1,0 +1,131 @@
+"""Payments, the names providers know them by, their facts, and refunds."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, delete, exists, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upserting
+
+from store.shop_schema import payment_facts, payment_refs, payments, refunds
+from store.tx import Tx
+
+
+# -- payments and their names ----------------------------------------------------------------------
+def by_ref(tx: Tx, connector: str, ref: str) -> Row[Any] | None:
+    """Find a payment by any id its provider gave it."""
+    named = and_(payment_refs.c.connector == connector, payment_refs.c.provider_ref == ref)
+    query = select(payments).join(payment_refs, payment_refs.c.payment_id == payments.c.id)
+    return tx.row(query.where(named))
+
+
+def by_fact(tx: Tx, connector: str, ref: str) -> Row[Any] | None:
+    """Find a payment by the id of something that happened to it, such as a charge."""
+    named = and_(payment_facts.c.connector == connector, payment_facts.c.provider_ref == ref)
+    query = select(payments).join(payment_facts, payment_facts.c.payment_id == payments.c.id)
+    return tx.row(query.where(named).limit(1))
+
+
+def by_job(tx: Tx, connector: str, uid: str) -> Row[Any] | None:
+    """Find the payment that a job of ours makes."""
+    query = select(payments).where(payments.c.job == uid, payments.c.connector == connector)
+    return tx.row(query)
+
+
+def of_order(tx: Tx, order: str) -> list[Row[Any]]:
+    """Read an order's payments, oldest first; those merged into another left out."""
+    query = select(payments).where(payments.c.order_id == order, payments.c.merged_into.is_(None))
+    return tx.rows(query.order_by(payments.c.id))
+
+
+def claiming(tx: Tx, words: Collection[str]) -> list[Row[Any]]:
+    """Read the unmatched payments whose provider names one of these orders."""
+    query = select(payments).where(
+        payments.c.order_id.is_(None),
+        payments.c.merged_into.is_(None),
+        payments.c.claimed_order.in_(words),
+    )
+    return tx.rows(query)
+
+
+def unmatched(tx: Tx, before: datetime) -> list[Row[Any]]:
+    """Read the payments that no order has claimed since `before`."""
+    query = select(payments).where(
+        payments.c.order_id.is_(None),
+        payments.c.merged_into.is_(None),
+        payments.c.created_at <= before,
+    )
+    return tx.rows(query)
+
+
+def name(tx: Tx, payment: str, connector: str, ref: str) -> None:
+    """Know a payment by one more id of its provider; a name once given stays."""
+    values = {"connector": connector, "provider_ref": ref, "payment_id": payment}
+    tx.run(upserting(payment_refs).on_conflict_do_nothing(), values)
+
+
+def move(tx: Tx, *, source: str, target: str) -> None:
+    """Give one payment's facts, refunds and names to another; a fact both know stays once."""
+    twin = payment_facts.alias()
+    same = (
+        select(twin.c.n)
+        .where(
+            twin.c.payment_id == target,
+            twin.c.fact == payment_facts.c.fact,
+            twin.c.provider_ref == payment_facts.c.provider_ref,
+            twin.c.stated == payment_facts.c.stated,
+        )
+        .correlate(payment_facts)
+    )
+    tx.run(delete(payment_facts).where(payment_facts.c.payment_id == source, exists(same)))
+    for table in (payment_facts, payment_refs, refunds):
+        statement = update(table).where(table.c.payment_id == source)
+        tx.run(statement.values(payment_id=target))
+
+
+def leave(tx: Tx, payment: str, *, merged_into: str) -> Row[Any]:
+    """Keep an emptied payment only as a sign to the one that took its facts."""
+    statement = update(payments).where(payments.c.id == payment)
+    empty = {"provider_ref": None, "merged_into": merged_into, "counts": 0, "state": "created"}
+    none = dict.fromkeys(("authorized", "captured", "refunded", "charged_back"), 0)
+    emptied = statement.values(**empty, **none, updated_at=tx.now, version=payments.c.version + 1)
+    return tx.connection.execute(emptied.returning(*payments.c)).one()
+
+
+# -- facts -----------------------------------------------------------------------------------------
+def facts_of(tx: Tx, payment: str) -> list[Row[Any]]:
+    """Read a payment's facts in the order they came to be known."""
+    query = select(payment_facts).where(payment_facts.c.payment_id == payment)
+    return tx.rows(query.order_by(payment_facts.c.n))
+
+
+def add_fact(tx: Tx, **values: Any) -> bool:
+    """Insert a fact; False where this payment has one of the same identity."""
+    made = {"recorded_at": tx.now, "stated": 0, **values}
+    return tx.run(upserting(payment_facts).on_conflict_do_nothing(), made) == 1
+
+
+def fact(tx: Tx, *, payment: str, word: str, ref: str, stated: int) -> Row[Any] | None:
+    """Read one fact by its identity."""
+    return tx.row(
+        select(payment_facts).where(
+            payment_facts.c.payment_id == payment,
+            payment_facts.c.fact == word,
+            payment_facts.c.provider_ref == ref,
+            payment_facts.c.stated == stated,
+        )
+    )
+
+
+# -- refunds ---------------------------------------------------------------------------------------
+def refunds_of(tx: Tx, payment: str) -> list[Row[Any]]:
+    """Read a payment's refunds, oldest first."""
+    query = select(refunds).where(refunds.c.payment_id == payment).order_by(refunds.c.id)
+    return tx.rows(query)
+
+
+def refund_by(tx: Tx, payment: str, words: Collection[str]) -> Row[Any] | None:
+    """Find a payment's refund by our job's uid or the provider's id."""
+    known = or_(refunds.c.job.in_(words), refunds.c.provider_ref.in_(words))
+    query = select(refunds).where(refunds.c.payment_id == payment, known)
+    return tx.row(query.order_by(refunds.c.job.is_(None), refunds.c.id))

@@ -416,6 +416,15 @@ async def test_a_checkout_is_opened_paid_and_refunded_by_its_session(stage):
     assert names(now) == [("linked", None), ("captured", 1099), ("refunded", 1099)]
 
 
+async def test_what_is_read_bears_whole_seconds_as_events_do(stage):
+    """Else an event of the same second would look older than what was read before it."""
+    made = await stage.v1.payment_intents.create_async(PAY)
+    before = stage.clock.now()
+    stage.clock.advance(0.75)
+    now = await stage.perform("retrieve_payment", Find(ref=made.id), job=stage.job())
+    assert [fact.occurred_at for fact in now.facts] == [before]
+
+
 async def test_an_unpaid_checkout_is_given_up(stage):
     item = pay(return_url="https://a.example/")
     opened = await stage.perform("create_checkout", item, job=stage.job())

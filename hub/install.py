@@ -6,6 +6,7 @@ our files without a word, and its removal deletes ours.
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -41,9 +42,11 @@ def scattered(homes: Mapping[str, Path | None]) -> list[Fault]:
     ]  # fmt: skip
 
 
-def check() -> list[Fault]:
-    """Find what is wrong with this installation."""
-    return foreign(packages_distributions()) + scattered({name: _home(name) for name in PACKAGES})
+@cache
+def check() -> tuple[Fault, ...]:
+    """Find what is wrong with this installation, once in a process."""
+    homes = {name: _home(name) for name in PACKAGES}
+    return (*foreign(packages_distributions()), *scattered(homes))
 
 
 def _home(name: str) -> Path | None:

@@ -45,12 +45,18 @@ def refused(report: Report, error: ValidationError, model: type[BaseModel], base
         model: The model that refused, for the names of its keys.
         base: The path of the value it refused.
     """
-    for detail in error.errors(include_url=False, include_input=False):
-        loc = detail["loc"]
-        if loc and loc[-1] == "[key]":
-            loc = loc[:-1]
-        if not hollow(report, base + loc):
+    details = error.errors(include_url=False, include_input=False)
+    for detail in details:
+        loc = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
+        if not (hollow(report, base + loc) or _follows(detail, details)):
             _note(report, detail, model, base, loc)
+
+
+def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Say whether a list is only too short because pydantic left out the entries it refused."""
+    loc = detail["loc"]
+    inside = (d for d in details if d is not detail and d["loc"][: len(loc)] == loc)
+    return detail["type"] == "too_short" and any(inside)
 
 
 def hollow(report: Report, path: Path) -> bool:
@@ -89,13 +95,20 @@ def _words(report: Report, detail: ErrorDetails, where: Path) -> tuple[str, str,
         return "value.choice", f"must be one of {', '.join(names)}", _meant(report, where, names)
     if kind == "is_instance_of" and context.get("class") == Secret.__name__:
         return "value.type", "wants a reference", "${env:NAME} or ${file:/path}"
+    return *_pydantics(kind, detail["msg"], context), ""
+
+
+def _pydantics(kind: str, said: str, context: Mapping[str, Any]) -> tuple[str, str]:
+    """Say one of pydantic's own refusals our way."""
     if kind == "string_pattern_mismatch":
-        return "value.type", PATTERNS.get(context["pattern"], "has not the form it must have"), ""
+        return "value.type", PATTERNS.get(context["pattern"], "has not the form it must have")
     if kind in ("value_error", "assertion_error"):
-        return "value.refused", detail["msg"].partition(", ")[2], ""
+        return "value.refused", said.partition(", ")[2]
+    if kind == "too_short":
+        return "value.range", f"wants {context['min_length']} or more"
     sort = "value.type" if kind.endswith(("_type", "_parsing", "_attributes")) else "value.range"
-    words = detail["msg"].replace("Input should be a valid", "wants a valid")
-    return sort, words.replace("Input should be", "must be").replace("Input should", "must"), ""
+    words = said.replace("Input should be a valid", "wants a valid")
+    return sort, words.replace("Input should be", "must be").replace("Input should", "must")
 
 
 def _literal(report: Report, where: Path) -> Any:

@@ -19,12 +19,12 @@ from hub.units import (
     Count,
     Currency,
     Day,
+    Duration,
     EventType,
     Listen,
     Locale,
     Name,
     Number,
-    Positive,
     Size,
     Slug,
     TimeZone,
@@ -67,7 +67,7 @@ class Limits(Part):
     """What the request guard lets in: a body's size (413), and how long it may take (408)."""
 
     body: Size = 1 << 20
-    read_within: Positive = timedelta(seconds=10)
+    read_within: Duration = timedelta(seconds=10)
 
 
 class Service(Part):
@@ -76,8 +76,8 @@ class Service(Part):
     listen: Listen = Address("127.0.0.1", 8080)
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     environment: Literal["dev", "staging", "production"] = "dev"
-    shutdown_grace: Positive = timedelta(seconds=30)
-    lease: Positive = timedelta(seconds=60)
+    shutdown_grace: Duration = timedelta(seconds=30)
+    lease: Duration = timedelta(seconds=60)
     limits: Limits = Limits()
 
 
@@ -97,7 +97,7 @@ class SecretFiles(Part):
 class Hold(Part):
     """How long stock waits for the money."""
 
-    default: Positive = timedelta(minutes=30)
+    default: Duration = timedelta(minutes=30)
 
 
 class Shop(Part):
@@ -118,16 +118,16 @@ class OwnEvent(Part):
 class Backoff(Part):
     """The wait before attempt n: jitter(min(max, initial * factor^(n-1)))."""
 
-    initial: Positive | None = None
+    initial: Duration | None = None
     factor: Annotated[Number, Field(ge=1, le=10)] | None = None
-    max: Positive | None = None
+    max: Duration | None = None
     jitter: Literal["full", "equal", "none"] | None = None
 
 
 class RetryKeys(Part):
     """The part of a retry policy that one place sets; the rest is inherited."""
 
-    max_age: Positive | None = None
+    max_age: Duration | None = None
     max_attempts: Annotated[Count, Field(le=10_000)] | None = None
     backoff: Backoff = Backoff()
 
@@ -135,8 +135,8 @@ class RetryKeys(Part):
 class Timeout(Part):
     """Per call: until connected, and in all."""
 
-    connect: Positive | None = None
-    total: Positive | None = None
+    connect: Duration | None = None
+    total: Duration | None = None
 
 
 class Defaults(Part):
@@ -197,7 +197,7 @@ class RoutePart(Part):
     order_by: str | None = None
     key: str | None = None
     origins: Annotated[frozenset[Origin], Field(min_length=1)] = frozenset({"live", "backfill"})
-    fresh_for: Positive = DAY
+    fresh_for: Duration = DAY
     on_dead: Literal["continue", "block"] | None = None
     on_uncertain: Literal["park", "resend"] | None = None
     retry: RetryKeys = RetryKeys()

@@ -49,6 +49,8 @@ def duration(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
     number = _amount(value, SECONDS, "a duration with a unit (ms, s, m, h, d)", "30s")
+    if not number:
+        refuse("value.range", "must be longer than nothing")
     if number > LONGEST:
         refuse("value.range", "must be at most 3650d")
     return timedelta(seconds=float(number))
@@ -60,7 +62,7 @@ def size(value: Any) -> Any:
     >>> size("64KiB")
     65536
     """
-    return int(_amount(value, BYTES, "a size with a unit (B, KiB, MiB, GiB)", "1MiB"))
+    return int(_amount(value, BYTES, "a size with a unit (B, KiB, MiB, GiB)", "512B"))
 
 
 def _amount(value: Any, units: dict[str, Any], wanted: str, example: str) -> Decimal:
@@ -140,7 +142,6 @@ def listed(value: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
-Positive = Annotated[Duration, Field(gt=timedelta(0))]
 Size = Annotated[int, BeforeValidator(size), Field(ge=1)]
 Count = Annotated[int, BeforeValidator(whole), Field(ge=1)]
 Number = Annotated[float, BeforeValidator(number)]

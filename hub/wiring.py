@@ -10,7 +10,7 @@ from hub.mapped import Gives, Mapped, Mappings
 from hub.nodes import Path, Scalar, Table, nearest
 from hub.parts import Parts
 from hub.plugin import ActionSpec
-from hub.report import Report, suggest
+from hub.report import Report, dotted, suggest
 from hub.routing import Expression, Route
 from hub.settings import DAY, RoutePart, policy
 
@@ -184,6 +184,10 @@ class _Wiring:
     def _expression(self, path: Path, names: list[str], gives: Gives) -> Expression | None:
         spot, found = nearest(self.tree, path)
         if found != path or not isinstance(spot.node, Scalar) or spot.node.value is None:
+            return None
+        if "{{" not in spot.node.text:
+            text = f"{dotted(path)} wants an expression"
+            self.report.at(path, "value.type", text, f'"{{{{ {spot.node.text} }}}}"')
             return None
         if not names:
             return None  # the events are not known, so neither is what may be named

@@ -15,7 +15,7 @@ from hub.nodes import Node, fault
 from mappings import grammar
 from mappings.compile import Compiled, Mapping
 from mappings.expressions import path_of
-from mappings.forms import For, Form, If, List, Lone, Object, Switch, Text, below, may_omit
+from mappings.forms import Concat, For, Form, If, List, Lone, Object, Switch, Text, below, may_omit
 from mappings.parser import Formula
 from mappings.schemas import Schema
 
@@ -148,7 +148,7 @@ class _Sets:
             if isinstance(one, Object):
                 self._object(one, schema, path)
             else:
-                for item in _items(one) if isinstance(one, For | List) else ():
+                for item in _items(one) if isinstance(one, For | List | Concat) else ():
                     self._made(item, schema.items(), path)
 
     def _object(self, form: Object, schema: Schema, path: str) -> None:
@@ -182,6 +182,9 @@ def _results(form: Form) -> Iterator[Form]:
 
 
 def _items(form: Form) -> tuple[Form, ...]:
+    """Give the forms of a list's items; a form that is no list is its own only item."""
     if isinstance(form, For):
         return (form.value,)
+    if isinstance(form, Concat):
+        return tuple(item for one in form.lists for item in _items(one))
     return form.items if isinstance(form, List) else (form,)

@@ -79,23 +79,33 @@ class Switch:
     other: "Form | None"
 
 
-Form: TypeAlias = Literal | Lone | Text | List | Object | For | If | Switch
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concat:
+    """`$concat`: lists, one after the other, as one."""
+
+    node: Table
+    lists: tuple["Form", ...]
+
+
+Form: TypeAlias = Literal | Lone | Text | List | Object | For | If | Switch | Concat
 
 
 def below(form: Form) -> tuple[Form, ...]:
     """Give the forms inside a form, in the order written."""
+    inner: tuple[Form | None, ...] = ()
     if isinstance(form, List):
-        return form.items
-    if isinstance(form, Object):
-        return tuple(value for _, _, value in form.fields)
-    if isinstance(form, For):
-        return (form.over, *((form.keep,) if form.keep else ()), form.value)
-    if isinstance(form, If):
-        return (form.test, form.value, *((form.other,) if form.other else ()))
-    if isinstance(form, Switch):
-        cases = tuple(value for _, _, value in form.cases)
-        return (form.on, *cases, *((form.other,) if form.other else ()))
-    return ()
+        inner = form.items
+    elif isinstance(form, Concat):
+        inner = form.lists
+    elif isinstance(form, Object):
+        inner = tuple(value for _, _, value in form.fields)
+    elif isinstance(form, For):
+        inner = form.over, form.keep, form.value
+    elif isinstance(form, If):
+        inner = form.test, form.value, form.other
+    elif isinstance(form, Switch):
+        inner = (form.on, *(value for _, _, value in form.cases), form.other)
+    return tuple(one for one in inner if one is not None)
 
 
 def may_omit(form: Form) -> bool:

@@ -216,3 +216,10 @@ def kept(made: Json) -> Json:
     if type(made) is dict:
         return {key: value for key, value in made.items() if value is not OMIT}
     return [value for value in made if value is not OMIT]
+
+
+def concat(budget: Budget, *lists: Json) -> list[Json]:
+    """Join lists to one."""
+    for one in lists:
+        budget.spend(len(a_list(one)))
+    return [item for one in lists for item in one]

@@ -61,6 +61,8 @@ class Formula:
 
     def source(self, node: nodes.Node) -> int:
         """Give the offset in the scalar at which a node begins."""
+        if isinstance(node, nodes.Operand):  # Jinja gives it no place
+            node = node.expr
         offset = node.lineno + self.shift
         if isinstance(node, nodes.Getattr):  # Jinja's node begins at the dot
             after = re.compile(r"\.?\s*").match(self.scalar.text, offset)

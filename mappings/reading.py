@@ -7,7 +7,7 @@ from dataclasses import replace
 from hub.errors import Fault
 from hub.nodes import Items, Node, Scalar, Table, fault
 from mappings import grammar
-from mappings.forms import For, Form, If, List, Literal, Lone, Object, Switch, Text
+from mappings.forms import Concat, For, Form, If, List, Literal, Lone, Object, Switch, Text
 from mappings.parser import Formula, Refusal, is_marked, parse, parse_bare
 
 MAX_LEAVES = 5000
@@ -20,6 +20,7 @@ _FORMS = {
     "$for": ("$for", "$index", "$if", "$value"),
     "$if": ("$if", "$value", "$else"),
     "$switch": ("$switch", "$else"),
+    "$concat": ("$concat",),
 }
 
 
@@ -94,11 +95,13 @@ class Reader:
             for key, _ in node.pairs:
                 if key.text not in _FORMS[kind]:
                     self._unknown(key, _FORMS[kind], f"{kind} takes no such key")
-            if node.get("$value") is None:
+            if "$value" in _FORMS[kind] and node.get("$value") is None:
                 self.fault(node, "key.missing", f"{kind} needs '$value'", fix="$value: …")
                 return None
-        read = {"$for": self._for, "$if": self._if, "$switch": self._switch}[kind]
-        return read(node, names, loops, level)
+        read = {
+            "$for": self._for, "$if": self._if, "$switch": self._switch, "$concat": self._concat,
+        }  # fmt: skip
+        return read[kind](node, names, loops, level)
 
     def _unknown(
         self, key: Scalar, known: Mapping[str, object] | tuple[str, ...], why: str
@@ -151,6 +154,14 @@ class Reader:
         if on is None or (other is not None and default is None):
             return None
         return Switch(node=node, on=on, cases=read, other=default)
+
+    def _concat(self, node: Table, names: Mapping[str, str], loops: int, level: int) -> Form | None:
+        parts = node.get("$concat")
+        if not isinstance(parts, Items):
+            self.fault(parts or node, "mapping.syntax", "$concat wants a list of lists")
+            return None
+        lists = [self.form(part, names, loops, level + 1) for part in parts.items]
+        return Concat(node=node, lists=tuple(form for form in lists if form is not None))
 
     def _fields(
         self, node: Table, names: Mapping[str, str], loops: int, level: int

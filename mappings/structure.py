@@ -9,6 +9,7 @@ from hub.model import Json
 from mappings import filters, grammar, guards, numbers
 from mappings.expressions import Writer, arguments, name_of
 from mappings.forms import (
+    Concat,
     For,
     Form,
     If,
@@ -29,8 +30,8 @@ GLOBALS: Mapping[str, Json] = {
     "omit": OMIT,
     "written": written,
     **{name: getattr(guards, name) for name in (
-        "apply", "chain", "contains", "default", "defined", "equal", "get", "kept", "lacks", "let",
-        "required", "root", "rounds", "switch", "text", "truth", "unequal",
+        "apply", "chain", "concat", "contains", "default", "defined", "equal", "get", "kept",
+        "lacks", "let", "required", "root", "rounds", "switch", "text", "truth", "unequal",
     )},
     **{name: getattr(numbers, name) for name in (
         "add", "subtract", "multiply", "divide", "floor_divide", "modulo", "negate", "less",
@@ -156,6 +157,12 @@ def _switch(writer: Writer, form: Switch) -> ast.expr:
     return writer.call(line, "switch", writer.lone(formula), cases, other)
 
 
+def _concat(writer: Writer, form: Concat) -> ast.expr:
+    lists = [write(writer, part) for part in form.lists]
+    line = writer.site(form.node, None, "$concat")
+    return writer.call(line, "concat", name_of("budget"), *lists)
+
+
 def _later(value: ast.expr) -> ast.expr:
     return ast.Lambda(args=arguments(), body=value)
 
@@ -174,4 +181,5 @@ _WRITERS: dict[type[Form], Callable[[Writer, Any], ast.expr]] = {
     For: _for,
     If: _if,
     Switch: _switch,
+    Concat: _concat,
 }

@@ -1,29 +1,26 @@
 """The sub-application /v1, made of the tables of endpoints: let in, read, do, answer."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 
 from hub.api import openapi, problems
 from hub.api.access import let_in
-from hub.api.carts import carts
 from hub.api.endpoint import Answer, Api, Ask, Endpoint
 from hub.api.events import events
 from hub.api.jobs import jobs
-from hub.api.orders import orders
-from hub.api.payments import payments
 from hub.api.products import products
 from hub.api.reading import decode, parse, read_body, read_query
 from hub.model import Json, write_json
 
-ENDPOINTS: tuple[Endpoint, ...] = (*products, *carts, *orders, *payments, *events, *jobs)
+ENDPOINTS: tuple[Endpoint, ...] = (*products, *events, *jobs)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def api_app(api: Api) -> web.Application:
+def api_app(api: Api, endpoints: Iterable[Endpoint] = ENDPOINTS) -> web.Application:
     """Make what the composition root mounts at /v1."""
     app = web.Application(middlewares=[problems.middleware(api.clock)])
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         handle = _handle(api, endpoint)
         if endpoint.method == "GET":
             app.router.add_get(endpoint.path, handle)  # HEAD comes with it
@@ -36,7 +33,7 @@ def public_routes(version: str) -> list[web.RouteDef]:
     """Give what anyone may read, for the root: /openapi.json and /problems/<code>."""
     document = write_json(openapi.document(ENDPOINTS, version))
 
-    async def serve(request: web.Request) -> web.Response:
+    async def serve(_: web.Request) -> web.Response:
         return web.Response(body=document, content_type="application/json")
 
     return [
@@ -77,7 +74,7 @@ async def _ask(api: Api, endpoint: Endpoint, request: web.Request) -> Ask:
 def _respond(ask: Ask, answer: Answer) -> web.Response:
     headers = answer.all_headers()
     tag = headers.get("ETag")
-    if ask.endpoint.method == "GET" and tag is not None and _known(ask.request, tag):
+    if ask.endpoint.conditional and tag is not None and _known(ask.request, tag):
         return web.Response(status=304, headers={"ETag": tag})
     kind = headers.pop("Content-Type", "application/json")
     body = write_json(_with_handoff(answer.body, answer.handoff))

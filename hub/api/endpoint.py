@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hub.clock import Clock
 from hub.model import Json
+from hub.shop.rules import ShopRules
 from store.keys import ApiKey
 from store.store import Store
 
@@ -40,14 +41,14 @@ class Api:
 
     Args:
         wait_for: How to wait for the worker, `(check, seconds) -> bool`.
-        shop: The shop's settings and rules; see hub.shop.
+        rules: The shop's settings.
         event_types: The shop's own event types -> the check of their data.
     """
 
     store: Store
     clock: Clock
     wait_for: Wait
-    shop: Any
+    rules: ShopRules
     event_types: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -107,6 +108,8 @@ class Endpoint:
 
     Args:
         may: The roles that may; nobody else.
+        gives: Status -> the body's model, or its name.
+        conditional: If-None-Match is heeded: the version tells of every change of the answer.
         key: Whether an Idempotency-Key must or can be sent; None where it means nothing.
         refuses: The problem types special to it.
     """
@@ -117,7 +120,8 @@ class Endpoint:
     do: Do
     takes: type[BaseModel] | None = None
     query: type[Query] = NoQuery
-    gives: Mapping[int, str] = field(default_factory=dict)
+    conditional: bool = False
+    gives: Mapping[int, type[BaseModel] | str] = field(default_factory=dict)
     key: Literal["required", "optional"] | None = None
     refuses: tuple[str, ...] = ()
 

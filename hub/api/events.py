@@ -4,11 +4,9 @@ The feed holds the shop's events and its own types, never a provider's raw data.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from referencing import Registry
 
@@ -90,7 +88,7 @@ async def take(ask: Ask) -> Answer:
 
 
 def _emit(tx: Tx, item: OwnEvent, data: Json) -> Answer:
-    at: datetime = item.occurred_at or tx.now
+    at = item.occurred_at or tx.now
     made = tx.emit(Event(type=item.type, at=at, data=data, origin=item.origin))
     return Answer(status=201, body=made.envelope(), subject=made.id)
 
@@ -110,7 +108,6 @@ def _types(ask: Ask, asked: str | None) -> list[str]:
 
 def _faults(checker: Draft202012Validator, data: Json) -> Iterator[Json]:
     """Say where data breaks its schema, without repeating what was sent."""
-    error: ValidationError
     for error in checker.iter_errors(data):
         rule = str(error.validator)
         detail = TOLD.get(rule, "breaks its schema: {1}").format(error.validator_value, rule)

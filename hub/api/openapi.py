@@ -5,7 +5,7 @@ Source: https://spec.openapis.org/oas/v3.1.0
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -19,6 +19,10 @@ CHANGING = (
     "too_large", "unsupported_media_type", "request_timeout", "not_stored",
     "idempotency_key_reused", "idempotency_key_in_progress",
 )  # fmt: skip
+TAKEN: Literal["validation"] = "validation"
+GIVEN: Literal["serialization"] = "serialization"
+Refs = Mapping[tuple[type[BaseModel], Literal["validation", "serialization"]], Any]
+_REFUSAL = {"content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}}}
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "code", "request_id", "retryable"],
@@ -39,10 +43,11 @@ _PROBLEM = {
 def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
     """Write the document."""
     table = list(endpoints)
+    refs, schemas = _models(table)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in table:
         entry = paths.setdefault(f"/v1{endpoint.path}", {})
-        entry[endpoint.method.lower()] = _operation(endpoint)
+        entry[endpoint.method.lower()] = _operation(endpoint, refs)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Shop Hub", "version": version},
@@ -50,28 +55,29 @@ def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Problem": _PROBLEM, **_schemas(table)},
+            "schemas": {"Problem": _PROBLEM, **schemas},
         },
     }
 
 
-def _schemas(table: Iterable[Endpoint]) -> Mapping[str, Any]:
-    models = {e.takes: None for e in table if e.takes is not None}
-    _, made = models_json_schema([(m, "validation") for m in models], ref_template=REF)
-    return made.get("$defs", {})
+def _models(table: Iterable[Endpoint]) -> tuple[Refs, Mapping[str, Any]]:
+    """Give a reference for every model taken or given, and what they refer to."""
+    taken = {(e.takes, TAKEN): None for e in table if e.takes is not None}
+    given = {(m, GIVEN): None for e in table for m in e.gives.values() if not isinstance(m, str)}
+    refs, made = models_json_schema([*taken, *given], ref_template=REF)
+    return refs, made.get("$defs", {})
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": endpoint.do.__name__,
         "summary": (endpoint.do.__doc__ or "").partition("\n")[0],
         "description": f"Roles: {', '.join(endpoint.may)}.",
         "parameters": [*_path(endpoint.path), *_query(endpoint.query), *_key(endpoint)],
-        "responses": _responses(endpoint),
+        "responses": _responses(endpoint, refs),
     }
     if endpoint.takes is not None:
-        ref = {"$ref": REF.format(model=endpoint.takes.__name__)}
-        content = {"application/json": {"schema": ref}}
+        content = {"application/json": {"schema": refs[endpoint.takes, TAKEN]}}
         made["requestBody"] = {"required": True, "content": content}
     return made
 
@@ -99,20 +105,22 @@ def _key(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [{"name": "Idempotency-Key", "in": "header", "required": required, "schema": shape}]
 
 
-def _responses(endpoint: Endpoint) -> dict[str, Any]:
+def _responses(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     """List the good answers, and under each status the problem types it may carry."""
     codes = [*ALWAYS, *endpoint.refuses]
     codes += ["not_found"] if "{" in endpoint.path else []
     codes += CHANGING if endpoint.takes else []
     codes += ["idempotency_key_missing"] if endpoint.key == "required" else []
-    made: dict[str, Any] = {}
-    for status, told in endpoint.gives.items():
-        made[str(status)] = {"description": told, "content": {"application/json": {}}}
+    made = {str(status): _good(body, refs) for status, body in endpoint.gives.items()}
     for code in codes:
-        status = str(PROBLEMS[code].status)
-        schema = {"$ref": REF.format(model="Problem")}
-        entry = made.setdefault(
-            status, {"description": "", "content": {MEDIA_TYPE: {"schema": schema}}}
-        )
-        entry["description"] = ", ".join(filter(None, [entry["description"], code]))
+        refusal = made.setdefault(str(PROBLEMS[code].status), {"description": "", **_REFUSAL})
+        refusal["description"] = ", ".join(filter(None, [refusal["description"], code]))
     return made
+
+
+def _good(body: type[BaseModel] | str, refs: Refs) -> dict[str, Any]:
+    if isinstance(body, str):
+        name, schema = body, {"type": "object"}
+    else:
+        name, schema = body.__name__, refs[body, GIVEN]
+    return {"description": name, "content": {"application/json": {"schema": schema}}}

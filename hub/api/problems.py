@@ -118,11 +118,11 @@ def middleware(clock: Clock) -> Any:
     """Give the outermost middleware: a request id in and out, every failure a problem."""
 
     @web.middleware
-    async def problems(request: web.Request, step: Step) -> web.StreamResponse:
+    async def problems(request: web.Request, handler: Step) -> web.StreamResponse:
         given = request.headers.get("X-Request-Id", "")
         named = _GIVEN_ID.fullmatch(given) is not None
         request[REQUEST_ID] = given if named else new_id("req", clock.now())
-        sent = await _guarded(request, step)
+        sent = await _guarded(request, handler)
         sent.headers["X-Request-Id"] = request[REQUEST_ID]
         sent.headers.setdefault("Cache-Control", "no-store")
         return sent

@@ -92,7 +92,7 @@ def read_query(model: type[Model], request: web.Request) -> Model:
         Refused: A parameter is unknown, repeated or wrong; names each.
     """
     known = {field.alias or name for name, field in model.model_fields.items()}
-    given = list(request.query)
+    given = [name for name, _ in request.query.items()]
     if strange := sorted(set(given) - known):
         faults = [
             {"parameter": n, "code": "unknown", "detail": "no such parameter"} for n in strange

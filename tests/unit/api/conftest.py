@@ -1,0 +1,129 @@
+"""A small door: a real store, a key per role, and endpoints that do one thing each."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from hub.api.app import api_app, public_routes
+from hub.api.endpoint import Api
+from hub.api.events import checkers
+from hub.clock import ManualClock
+from hub.secrets import Secret
+from hub.shop.rules import ShopRules
+from store import keys
+from store.crypto import new_key
+from store.store import Store
+
+POINTS = {
+    "type": "object",
+    "properties": {"points": {"type": "integer", "minimum": 0}, "why": {"type": "string"}},
+    "required": ["points"],
+    "additionalProperties": False,
+}
+
+
+class Door:
+    """A client of the API under one key."""
+
+    def __init__(self, client: TestClient, key: str) -> None:
+        self.client, self.key = client, key
+
+    async def send(self, method, path, *, key=None, headers=None, **more):
+        sent = {"Authorization": f"Bearer {self.key}", **(headers or {})}
+        if key is not None:
+            sent["Idempotency-Key"] = key
+        return await self.client.request(method, path, headers=sent, **more)
+
+    async def get(self, path, **more):
+        return await self.send("GET", path, **more)
+
+    async def post(self, path, body, **more):
+        return await self.send("POST", path, json=body, **more)
+
+
+async def problem(answer, code):
+    """Assert that an answer is this problem; give its document."""
+    body = await answer.json(content_type="application/problem+json")
+    assert body["code"] == code, body
+    assert answer.status == body["status"]
+    assert body["type"] == f"/problems/{code}"
+    assert answer.headers["X-Request-Id"] == body["request_id"]
+    return body
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def secret():
+    return Secret(new_key(), "test")
+
+
+@pytest.fixture
+def url(tmp_path: Path):
+    return f"sqlite:///{tmp_path}/hub.db"
+
+
+@pytest.fixture
+async def store(url, clock, secret) -> AsyncIterator[Store]:
+    opened = await Store.open(url, keys=[secret], clock=clock, served=True)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def made_keys():
+    return {}
+
+
+@pytest.fixture
+async def wait_for():
+    async def once(met, within):
+        return await met()
+
+    return once
+
+
+@pytest.fixture
+def rules():
+    return ShopRules(currencies=("EUR", "CHF"))
+
+
+@pytest.fixture
+def api(store, clock, wait_for, rules):
+    types = checkers({"loyalty.points_changed": POINTS})
+    return Api(store=store, clock=clock, wait_for=wait_for, rules=rules, event_types=types)
+
+
+@pytest.fixture
+def endpoints():
+    """Override to serve others than all."""
+
+
+@pytest.fixture
+async def client(api, endpoints) -> AsyncIterator[TestClient]:
+    root = web.Application()
+    root.add_subapp("/v1", api_app(api, *([] if endpoints is None else [endpoints])))
+    root.add_routes(public_routes("0.1.0"))
+    async with TestClient(TestServer(root)) as made:
+        yield made
+
+
+@pytest.fixture
+async def doors(client, store):
+    """Give a door for each role."""
+    made = {}
+    for role in keys.ROLES:
+        told = await store.write(lambda tx, role=role: keys.create_key(tx, role, f"the {role}"))
+        made[role] = Door(client, told["key"])
+    return made
+
+
+@pytest.fixture
+def door(doors):
+    return doors["shop"]

@@ -35,6 +35,25 @@ def available(folders: Iterable[Path] = ()) -> list[str]:
     return sorted(found)
 
 
+def homes(folders: Iterable[Path] = ()) -> dict[str, Path]:
+    """Give the folder of each of these types, without importing any."""
+    found: dict[str, Path] = {}
+    for root in (_SHIPPED, *folders):
+        for path in sorted(Path(root).glob("*/__init__.py")):
+            found.setdefault(path.parent.name, path.parent)
+    for entry in entry_points(group="hub.connectors"):
+        found.setdefault(entry.name, _home(entry.module))
+    return found
+
+
+def _home(module: str) -> Path:
+    """Give a package's folder by its outermost package, which alone is found without imports."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    roots = (spec.submodule_search_locations if spec else None) or [top]
+    return Path(roots[0], *rest)
+
+
 def _modules(kind: str, folders: Iterable[Path]) -> Iterable[Any]:
     if (_SHIPPED / kind / "__init__.py").exists():
         yield importlib.import_module(f"connectors.{kind}")
@@ -54,5 +73,9 @@ def _import_folder(name: str, path: Path) -> Any:
     if spec is None or spec.loader is None:
         raise LookupError(f"{path} cannot be imported")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # half a module must not pass for one the next time
+        raise
     return module

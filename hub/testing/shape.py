@@ -57,7 +57,7 @@ def _imports(folder: Folder) -> None:
 
 def imported(path: Path) -> Iterator[tuple[int, str]]:
     """Yield line and full name of everything a file imports; relative names begin with a dot."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -102,7 +102,7 @@ def _catches(folder: Folder) -> None:
     wrong = [
         f"{path.relative_to(folder.path)}:{node.lineno} catches everything"
         for path in sorted(folder.path.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(path.read_text(), str(path)))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
     ]

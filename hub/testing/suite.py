@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import extract_tb
 
 from hub.model import Json
 from hub.plugin import Connector
-from hub.testing.case import Case
+from hub.testing.case import Case, Mismatch
 from hub.testing.folder import Folder, load
 from hub.testing.inbound import inbound
 from hub.testing.outbound import outbound
@@ -42,23 +43,45 @@ def tier(path: Path | str) -> str:
 
 def report(path: Path | str) -> Report:
     """Run the suite and say what failed, what is missing, and the tier reached."""
-    failed = tuple(_failures(cases(path)))
+    folder = Folder(path)
+    failed = tuple(_unusable(folder) or _failures(folder, cases(path)))
     if failed:
         return Report(tier="none", failed=failed, missing={})
-    folder = Folder(path)
     missing = {"silver": tuple(_for_silver(folder)), "gold": tuple(_for_gold(folder))}
     reached = "silver" if not missing["silver"] else "bronze"
     reached = "gold" if reached == "silver" and not missing["gold"] else reached
     return Report(tier=reached, failed=(), missing=missing)
 
 
-def _failures(found: list[Case]) -> Iterator[str]:
+def _unusable(folder: Folder) -> list[str]:
+    """Say why there is no class to try: one fault, which every case would repeat."""
+    try:
+        folder.connector  # noqa: B018 -- imports it
+    except Exception as error:  # noqa: BLE001 -- a plugin may raise anything; it is reported
+        return [f"{folder.kind}: can be imported\n{_told(folder, error)}"]
+    return []
+
+
+def _failures(folder: Folder, found: list[Case]) -> Iterator[str]:
     for case in found:
         try:
             case.check()
-        except Exception as error:  # noqa: BLE001 -- a plugin may raise anything; it is reported
-            text = str(error)
-            yield text if isinstance(error, AssertionError) else f"{case}\n{error!r}"
+        except AssertionError as error:
+            yield str(error)
+        except Exception as error:  # noqa: BLE001 -- as above
+            yield f"{case}\n{_told(folder, error)}"
+
+
+def _told(folder: Folder, error: Exception) -> str:
+    """Name an error, and the last line of the folder's own code that it passed."""
+    if isinstance(error, Mismatch):
+        return str(error)
+    places = [(frame.filename, frame.lineno) for frame in extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno))
+    own = [(Path(name), line) for name, line in places if Path(name).is_relative_to(folder.path)]
+    place = "".join(f" at {path.relative_to(folder.path)}:{line}" for path, line in own[-1:])
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def _for_silver(folder: Folder) -> Iterator[str]:

@@ -70,7 +70,7 @@ def load(
     Raises:
         ConfigError: With every fault, warnings included, of every file.
     """
-    config, faults = _run(Path(path), env, secrets=secrets, shop=shop)
+    config, faults = _run(Path(path), _Terms(env, shop or Vocabulary(), secrets=secrets))
     if config is None:
         raise ConfigError(*faults)
     return config
@@ -83,43 +83,47 @@ def check(
     secrets: bool = True,
     shop: Vocabulary | None = None,
 ) -> list[Fault]:
-    """Give every fault and warning of a configuration, by file and place."""
-    return _run(Path(path), env, secrets=secrets, shop=shop)[1]
+    """Give every fault and warning of a configuration; run the tests in its mapping files too."""
+    terms = _Terms(env, shop or Vocabulary(), secrets=secrets, tests=True)
+    return _run(Path(path), terms)[1]
 
 
-def _run(
-    path: Path, env: Mapping[str, str], *, secrets: bool, shop: Vocabulary | None
-) -> tuple[Config | None, list[Fault]]:
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """On what terms a configuration is read."""
+
+    env: Mapping[str, str]
+    shop: Vocabulary
+    secrets: bool = True
+    tests: bool = False
+
+
+def _run(path: Path, terms: _Terms) -> tuple[Config | None, list[Fault]]:
     report = Report()
     report.add(*install.check())
     document = read(path, report)
     if document is None:
         return None, report.faults([str(path)])
-    made = _passes(document, path.parent, env, report, secrets=secrets, shop=shop or Vocabulary())
+    made = _passes(document, path.parent, terms, report)
     return made, report.faults(document.files)
 
 
-def _passes(
-    document: Document,
-    home: Path,
-    env: Mapping[str, str],
-    report: Report,
-    *,
-    secrets: bool,
-    shop: Vocabulary,
-) -> Config | None:
-    report.tree = tree = resolve(document.tree, env, home, report, secrets=secrets)
+def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Config | None:
+    tree = resolve(document.tree, terms.env, home, report, secrets=terms.secrets)
+    report.tree = tree
     tree = sealed(tree, report, production=_production(tree))
     parts = shape(tree, report)
     folders = declared.folders(tree, home, report)
     found = classes(tree, folders, report)
     connectors = instances(tree, parts, found, report)
     own = declared.events(parts, found, report)
-    known = events.gather(shop, own, found)
+    known = events.gather(terms.shop, own, found)
     mappings = Mappings(document.mappings, report, sources=known.schema, targets=inputs(found))
     routes = wire(tree, parts, found, connectors, known, mappings, report)
+    if terms.tests:
+        mappings.tested()
     across(parts, connectors, report)
-    service, store = _environment(parts, env, report)
+    service, store = _environment(parts, terms.env, report)
     if report.broken or store is None:
         return None
     return Config(

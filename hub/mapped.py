@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import mappings
 from hub.document import read_tree
+from hub.model import Json, read_json
 from hub.nodes import Scalar, Table, fault
 from hub.report import Report
 from mappings import check as checks
 from mappings import compile as compiler
+from mappings.examples import run_tests
 
 LIBRARY = Path(mappings.__file__ or "").parent / "library"
 SchemaOf = Callable[[str], dict[str, Any] | None]
@@ -60,6 +62,12 @@ class Mappings:
             self._report.add(*checks.expression(made, schema, file=file, root=root))
         return made
 
+    def tested(self) -> None:
+        """Run the tests in the admin's own mapping files; their fixtures lie beside them."""
+        for made in self._made.values():
+            if made is not None and Path(made.file).parent != LIBRARY:
+                self._report.add(*run_tests(made, _fixtures(Path(made.file).parent)))
+
     def _own(self, table: Table) -> None:
         node = table.get("mapping")
         name = node.text if isinstance(node, Scalar) else ""
@@ -76,3 +84,15 @@ class Mappings:
             source, target = self._sources(made.from_schema), self._targets(made.to)
             self._report.add(*checks.check(made, source, target))
         return made
+
+
+def _fixtures(folder: Path) -> Callable[[str], Json]:
+    """Read the fixtures of the mapping files in a folder."""
+
+    def load(name: str) -> Json:
+        for path in (folder / "fixtures" / name, folder / name, LIBRARY / "fixtures" / name):
+            if path.is_file():
+                return read_json(path.read_bytes())
+        raise LookupError(name)
+
+    return load

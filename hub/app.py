@@ -7,7 +7,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from hub import log, shop
+from hub import log
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
 from hub.breaker import Gate
@@ -20,6 +20,7 @@ from hub.perform import Account
 from hub.reconcile import Reconciler
 from hub.routing import Router
 from hub.runner import Runner
+from hub.shop import Shop, rules_of
 from hub.worker import Worker
 from store.store import Store
 from webhooks.receive import Door, Receiver
@@ -37,7 +38,7 @@ class Hub:
         self.log = log.get("hub")
         self.router = Router(config.routes)
         self.outbound = Outbound(self.clock)
-        self.shop = shop.Shop(shop.rules(config))
+        self.shop = Shop(rules_of(config))
         self.draining = False
         self._duties: list[asyncio.Task[None]] = []
 
@@ -96,7 +97,7 @@ class Hub:
             store=self.store,
             clock=self.clock,
             wait_for=self.worker.wait_for,
-            rules=self.rules,
+            rules=self.shop.rules,
             event_types=self.config.events,
         )
         app.add_subapp("/v1", api_app(api))

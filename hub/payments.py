@@ -1,17 +1,17 @@
 """What the hub asks of every payment connector, and how facts and outcomes reach the shop."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.effects import upsert
-from hub.model import Job, NewJob, PaymentFact, rfc3339
+from hub.model import Job, NewJob, PaymentFact, read_json, rfc3339
 from hub.routing import direct_job
 
 RECURRING = frozenset({"pending", "action_required", "checked", "dispute_changed"})
-PAYING = frozenset({"create_payment", "create_checkout"})
+ATTACHED = {"create_payment": "payment", "create_checkout": "payment", "refund": "refund"}
 
 
 class Sum(BaseModel):
@@ -124,28 +124,32 @@ def _fact_key(connector: str, fact: PaymentFact) -> str:
 
 
 def attach_job(
-    job: Job, payment: str, *, now: datetime, ref: str | None = None,
-    handoff: Any = None, error: str | None = None,
-) -> NewJob:  # fmt: skip
-    """Write the `shop.attach_payment` job that tells the shop what became of a payment's creation.
+    job: Job,
+    *,
+    now: datetime,
+    ref: str | None = None,
+    handoff: Mapping[str, str] | None = None,
+    error: str | None = None,
+) -> NewJob | None:
+    """Write the job that tells the shop what became of a payment or refund it asked for.
 
     Args:
-        job: The connector's `create_payment` or `create_checkout` job.
-        payment: Our payment's id, from that job's payload.
+        job: The connector's job; None is given for any action the shop does not wait for.
+        error: Why the provider refused for good.
     """
+    kind = ATTACHED.get(job.action)
+    if kind is None or not (asked := read_json(job.payload or b"{}").get(kind)):
+        return None
+    told = {kind: asked, "connector": job.connector, "ref": ref, "error": error}
+    if kind == "payment":
+        told["handoff"] = dict(handoff) if handoff else None
     return direct_job(
         "shop",
-        "attach_payment",
-        {
-            "payment": payment,
-            "connector": job.connector,
-            "ref": ref,
-            "handoff": dict(handoff) if handoff else None,
-            "error": error,
-        },
+        f"attach_{kind}",
+        told,
         key=f"attach:{job.uid}",
-        lane=f"payment:{payment}",
-        effect=upsert("payment"),
+        lane=f"{kind}:{asked}",
+        effect=upsert(kind),
         event_id=job.event_id,
         now=now,
     )

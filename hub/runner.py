@@ -5,20 +5,17 @@ However the attempt ends, its verdict goes to the writer, fenced by (job, attemp
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from pydantic import BaseModel
 
 from hub import log, retry
 from hub.breaker import Gate
 from hub.clock import Clock
 from hub.effects import Effect, unsafe, upsert
 from hub.errors import NotStored, Reject
-from hub.model import Job, NewJob, Outcome, read_json
-from hub.payments import PAYING, attach_job, fact_jobs
+from hub.model import Job, NewJob, Outcome
+from hub.payments import attach_job, fact_jobs
 from hub.perform import Account, Attempt, input_of
+from hub.shop import ShopAction
 from hub.verdicts import Verdict, judge
 from store.links import StoredLinks
 from store.settle import Completion
@@ -27,14 +24,6 @@ from store.tx import Tx
 
 SHOP = upsert("fact")
 DONE = Verdict(state="done", outcome="ok")
-
-
-@dataclass(frozen=True, slots=True)
-class ShopAction:
-    """One action of the shop: its input, and the plain function that is its whole effect."""
-
-    model: type[BaseModel]
-    work: Callable[[Tx, Any], Any]
 
 
 class Runner:
@@ -214,23 +203,15 @@ class Runner:
     def follow(self, job: Job, outcome: Outcome) -> list[NewJob]:
         """Write what a payment action's outcome means to the shop."""
         now = self.clock.now()
-        follow = fact_jobs(job.connector, outcome.facts, now=now, event_id=job.event_id)
-        if job.action in PAYING:
-            attach = attach_job(
-                job, _payment_of(job), ref=outcome.ref, handoff=outcome.handoff, now=now
-            )
-            follow.insert(0, attach)
-        return follow
+        attach = attach_job(job, ref=outcome.ref, handoff=outcome.handoff, now=now)
+        facts = fact_jobs(job.connector, outcome.facts, now=now, event_id=job.event_id)
+        return [*([attach] if attach else []), *facts]
 
     def _refused(self, job: Job, error: BaseException) -> list[NewJob]:
-        """Tell the shop of facts a refusal establishes, and of a payment that will not be made."""
+        """Tell the shop of a refusal: the facts it establishes, and that nothing will be made."""
+        if not isinstance(error, Reject):
+            return []
         now = self.clock.now()
-        facts = getattr(error, "facts", ())
-        follow = fact_jobs(job.connector, facts, now=now, event_id=job.event_id)
-        if job.action in PAYING and isinstance(error, Reject):
-            follow.append(attach_job(job, _payment_of(job), error=str(error), now=now))
-        return follow
-
-
-def _payment_of(job: Job) -> str:
-    return str(read_json(job.payload or b"{}").get("payment", ""))
+        facts = fact_jobs(job.connector, error.facts, now=now, event_id=job.event_id)
+        attach = attach_job(job, error=str(error), now=now)
+        return [*facts, *([attach] if attach else [])]

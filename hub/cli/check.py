@@ -22,7 +22,7 @@ def check(
 ) -> None:
     """Check a configuration and print every fault."""
     from hub import config as configuration  # noqa: PLC0415
-    from hub.shop import VOCABULARY  # noqa: PLC0415
+    from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
 
     path = file or config
     if not path.is_file():

@@ -44,7 +44,7 @@ def load(path: Path) -> "Config":
         ConfigError: There is no such file, or it has faults.
     """
     from hub import config  # noqa: PLC0415 -- only commands that need it pay for it
-    from hub.shop import VOCABULARY  # noqa: PLC0415
+    from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
 
     if not path.is_file():
         text = f"{path} does not exist"

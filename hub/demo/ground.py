@@ -75,7 +75,7 @@ def prepare(home: Path, *, listen: str, base: str, doubles: Mapping[str, Double]
             home=home,
             secrets=kept,
             base=base,
-            routes=SHIPPED / "config" / "routes.yaml",
+            routes=SHIPPED / "routes.d" / "orders.yaml",
         )
     )
     return config

@@ -16,7 +16,7 @@ from hub.demo.ground import prepare
 from hub.demo.show import Steps, show_timeline, show_urls
 from hub.doubles import application, double
 from hub.sandbox import Double
-from hub.shop import VOCABULARY
+from hub.shop.vocabulary import VOCABULARY
 from store.keys import create_key
 
 PROVIDERS = ("stripe", "hubspot", "sendgrid", "segment")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub import testing
+from hub.testing.__main__ import main
 
 TOY = Path(__file__).parent / "toy"
 LATE = "SIGNING.verify(request, secret, now=now)"
@@ -232,3 +233,14 @@ def test_tiers_follow_from_what_lies_in_the_folder(tmp_path):
     found = testing.report(folder)
     assert (found.tier, found.missing["silver"]) == ("silver", ())
     assert any("a source of events" in text for text in found.missing["gold"])
+
+
+def test_the_suite_runs_without_pytest_and_says_what_it_found(tmp_path, capsys):
+    whole, faulty = copy(tmp_path, "whole"), broken(tmp_path, "faulty", *FAULTS["no_lookup"][:2])
+    assert main([str(whole)]) == 0
+    assert f"{whole}: bronze" in capsys.readouterr().out
+    assert main([str(whole), str(faulty)]) == 1
+    told = capsys.readouterr().out
+    assert "FAILED faulty: declares every action" in told
+    assert f"{faulty}: none" in told
+    assert main([]) == 2

@@ -1,5 +1,7 @@
 """Settling what nobody told us: uncertain jobs are looked up at the provider, or sent again.
 
+Payments that no order claims become a case.
+
 Found means done. Not found proves nothing: the job stays uncertain until an event, a person, or,
 where the route says so, one more send as a new job under a new key.
 """
@@ -47,9 +49,16 @@ class Reconciler:
 
     async def once(self) -> int:
         """Look at every uncertain job now; give how many were settled."""
+        await self._review_payments()
         unsure = await self.store.write(settle.unsure)
         settled = [await self._settle(job) for job in unsure]
         return sum(settled)
+
+    async def _review_payments(self) -> None:
+        """Open a case for money that no order has claimed in time."""
+        review = self.runner.shop.get("review_unmatched")
+        if review is not None:
+            await self.store.change(review.work, review.model())
 
     async def _settle(self, job: Job) -> bool:
         account = self.runner.accounts.get(job.connector)

@@ -1,6 +1,6 @@
 """Events to jobs, as the admin wrote it. Pure: routes hold compiled callables; no I/O, no clock."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,7 +85,7 @@ def scope(event: Event) -> dict[str, Json]:
 class Router:
     """All routes of one configuration; `jobs_for` is what the store calls inside a transaction."""
 
-    def __init__(self, routes: Iterable[Route], *, paused: Iterable[str] = ()) -> None:
+    def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
         self.by_name = {route.name: route for route in self.routes}
 
@@ -172,8 +172,3 @@ def direct_job(
         payload=write_json(payload),
         due_at=now,
     )
-
-
-def flatten(parts: Iterable[Sequence[NewJob]]) -> tuple[NewJob, ...]:
-    """Join job lists in order."""
-    return tuple(job for part in parts for job in part)

@@ -28,7 +28,7 @@ class Worker:
         self.node = new_id("node", self.clock.now())
         self.log = log.get("worker")
         self._flying: dict[int, tuple[Job, asyncio.Task[None]]] = {}
-        self._settled = asyncio.Condition()
+        self._settled = asyncio.Event()
         self._stopping = False
         self._duties: list[asyncio.Task[None]] = []
 
@@ -63,14 +63,15 @@ class Worker:
 
         It is asked again whenever a job was settled.
         """
-        async with self._settled:
-            try:
-                async with asyncio.timeout(within):
-                    while not await met():
-                        await self._settled.wait()
-            except TimeoutError:
-                return False
-        return True
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    settled = self._settled
+                    if await met():
+                        return True
+                    await settled.wait()
+        except TimeoutError:
+            return False
 
     # -- claim -------------------------------------------------------------------------------------
     async def _claim_forever(self) -> None:
@@ -125,8 +126,8 @@ class Worker:
 
     async def _run(self, job: Job) -> None:
         await self.runner.run(job)
-        async with self._settled:
-            self._settled.notify_all()
+        self._settled.set()
+        self._settled = asyncio.Event()
 
     # -- duties ------------------------------------------------------------------------------------
     async def _every(self, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:

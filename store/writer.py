@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from hub.clock import Clock
 from hub.errors import HubError, NotStored, Refused
@@ -125,9 +125,11 @@ class Writer:
     def _commit(self, connection: Connection, batch: list[Unit]) -> bool:
         try:
             return self._together(connection, batch)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs to one unit
-            if len(batch) == 1:
-                batch[0].error = _told(error)
+        except Exception as error:  # noqa: BLE001 -- told to whom it belongs
+            # A locked or full disk is nobody's fault: all are told at once, none waits in turn.
+            if len(batch) == 1 or isinstance(error, OperationalError):
+                for unit in batch:
+                    unit.error = _told(error)
                 return False
         woken = [self._commit(connection, [unit]) for unit in batch]
         return any(woken)
@@ -167,12 +169,8 @@ def _told(error: Exception) -> BaseException:
     """Turn a store's failure into NotStored; leave our own errors and bugs as they are."""
     if isinstance(error, HubError):
         return error
-    if isinstance(error, DBAPIError | sqlite3.Error | OSError):
+    if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError):
         stored = NotStored(f"the store could not commit: {type(error).__name__}")
-        stored.__cause__ = error
-        return stored
-    if isinstance(error, SQLAlchemyError):
-        stored = NotStored("the store could not commit")
         stored.__cause__ = error
         return stored
     return error

@@ -146,3 +146,14 @@ async def test_nothing_private_lies_in_the_file(
     await store.close()
     for path in list(tmp_path.iterdir()):  # noqa: ASYNC240
         assert b"canary@example.com" not in path.read_bytes()
+
+
+async def test_a_locked_store_tells_all_who_wait_at_once(store, clock, key) -> None:
+    await store.write(lambda tx: tx.connection.exec_driver_sql("PRAGMA busy_timeout=1"))
+    other = engine.writing(store.url)
+    with other.begin():
+        asked = (store.change(note, str(n)) for n in range(50))
+        told = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(t) for t in told} == {NotStored}
+    assert await store.change(note, "after") == "after"
+    assert await noted(store) == ["after"]

@@ -90,3 +90,8 @@ def page(
     if until is not None:
         query = query.where(orders.c.created_at < until)
     return tx.rows(query)
+
+
+def all_of(tx: Tx) -> list[Row[Any]]:
+    """Read every order, for `hub verify`."""
+    return tx.rows(select(orders).order_by(orders.c.n))

@@ -38,6 +38,11 @@ def of_order(tx: Tx, order: str) -> list[Row[Any]]:
     return tx.rows(query.order_by(payments.c.id))
 
 
+def all_of(tx: Tx) -> list[Row[Any]]:
+    """Read every payment, for `hub verify`; those merged into another left out."""
+    return tx.rows(select(payments).where(payments.c.merged_into.is_(None)))
+
+
 def claiming(tx: Tx, words: Collection[str]) -> list[Row[Any]]:
     """Read the unmatched payments whose provider names one of these orders."""
     query = select(payments).where(

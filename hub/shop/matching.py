@@ -35,18 +35,17 @@ def match(tx: Tx, fact: RecordPayment) -> Match:
     """Find the payment of a fact, or keep it unmatched under a new one.
 
     In turn: the id the provider gives it, the job of ours it echoes, the charge the shop has
-    posted, the one payment of its order that has no provider's id yet.
+    posted, the intent a session belongs to, the one payment of its order without an id yet.
     """
     order = orders.find(tx, fact.order) if fact.order else None
     found = _candidates(tx, fact, order)
-    if not found:
-        return _unknown(tx, fact, order)
-    kept = next((row for row in found if row.source != "provider"), found[0])
-    done = Match(kept)
+    if found:
+        kept = next((row for row in found if row.source != "provider"), found[0])
+        done = Match(kept)
+    else:
+        done = _unknown(tx, fact, order)
     for other in found:
         _merge(tx, done, other)
-    if fact.counterpart is not None:
-        _merge(tx, done, payments.by_ref(tx, fact.connector, fact.counterpart))
     _name(tx, done, fact)
     _claim(tx, done, fact.order, order)
     return done
@@ -73,6 +72,7 @@ def _candidates(tx: Tx, fact: RecordPayment, order: Stored | None) -> list[Store
         payments.by_ref(tx, fact.connector, fact.payment),
         by_job,
         payments.by_ref(tx, fact.connector, fact.ref),
+        payments.by_ref(tx, fact.connector, fact.counterpart) if fact.counterpart else None,
     ]
     found = {row.id: row for row in rows if row is not None}
     if not found and order is not None:
@@ -98,13 +98,8 @@ def _unknown(tx: Tx, fact: RecordPayment, order: Stored | None) -> Match:
         fact.payment,
         order_id=order.id if order else None,
         currency=fact.currency,
-        claimed_order=fact.order if order is None else None,
     )
-    done = Match(row, fresh=True, moved=True)
-    if fact.counterpart is not None:
-        _merge(tx, done, payments.by_ref(tx, fact.connector, fact.counterpart))
-        _name(tx, done, fact)
-    return done
+    return Match(row, fresh=True, moved=True)
 
 
 def _merge(tx: Tx, done: Match, other: Stored | None) -> None:
@@ -116,9 +111,11 @@ def _merge(tx: Tx, done: Match, other: Stored | None) -> None:
         return
     payments.move(tx, source=other.id, target=kept.id)
     payments.leave(tx, other.id, merged_into=kept.id)
-    done.row = aggregates.change(
-        tx, "payment", kept.id, order_id=kept.order_id or other.order_id, updated_at=tx.now
-    )
+    taken = {
+        "order_id": kept.order_id or other.order_id,
+        "provider_ref": other.provider_ref or kept.provider_ref,
+    }
+    done.row = aggregates.change(tx, "payment", kept.id, **taken)
     done.moved = True
     if other.claimed_order is not None:
         _claim(tx, done, other.claimed_order, orders.find(tx, other.claimed_order))
@@ -127,15 +124,14 @@ def _merge(tx: Tx, done: Match, other: Stored | None) -> None:
 def _name(tx: Tx, done: Match, fact: RecordPayment) -> None:
     """Add the fact's names to the payment's; what refunds are asked by is the intent's."""
     row, main = done.row, fact.counterpart
-    known = payments.by_ref(tx, fact.connector, fact.payment)
-    if known is None:
-        payments.name(tx, row.id, fact.connector, fact.payment)
-        if fact.fact not in SESSION_FACTS:
-            main = fact.payment
-    if main is not None:
-        payments.name(tx, row.id, fact.connector, main)
-    main = main or (fact.payment if row.provider_ref is None else None)
-    if main is not None and main != row.provider_ref:
+    new = payments.by_ref(tx, fact.connector, fact.payment) is None
+    if main is None and (row.provider_ref is None or (new and fact.fact not in SESSION_FACTS)):
+        main = fact.payment
+    for ref in (fact.payment, main):
+        if ref is not None:
+            payments.name(tx, row.id, fact.connector, ref)
+    owner = payments.by_ref(tx, fact.connector, main) if main is not None else None
+    if owner is not None and owner.id == row.id and main != row.provider_ref:
         done.row = aggregates.change(tx, "payment", row.id, provider_ref=main)
 
 

@@ -1,0 +1,125 @@
+"""What must hold in the shop's tables at any time; each check gives the rows that break it.
+
+Sums are compared with their parts here; statuses, which are functions of facts, in hub.shop.verify.
+"""
+
+CHECKS: tuple[tuple[str, str], ...] = (
+    (
+        "a stock's reserved is the sum of its reservations",
+        """
+        SELECT s.variant_id, s.location_id, s.reserved, coalesce(sum(r.qty), 0) AS held
+          FROM stock s LEFT JOIN reservations r
+            ON r.variant_id = s.variant_id AND r.location_id = s.location_id
+           AND r.state IN ('held', 'committed')
+         GROUP BY s.variant_id, s.location_id, s.reserved
+        HAVING s.reserved <> coalesce(sum(r.qty), 0)
+        """,
+    ),
+    (
+        "a stock is the sum of its movements",
+        """
+        SELECT s.variant_id, s.location_id, s.on_hand, s.reserved,
+               coalesce(sum(m.delta_on_hand), 0) AS moved,
+               coalesce(sum(m.delta_reserved), 0) AS moved_reserved
+          FROM stock s LEFT JOIN stock_movements m
+            ON m.variant_id = s.variant_id AND m.location_id = s.location_id
+         GROUP BY s.variant_id, s.location_id, s.on_hand, s.reserved
+        HAVING s.on_hand <> coalesce(sum(m.delta_on_hand), 0)
+            OR s.reserved <> coalesce(sum(m.delta_reserved), 0)
+        """,
+    ),
+    (
+        "a line's total is its price, less its discount, with its tax or without",
+        """
+        SELECT id, order_id, total FROM order_lines
+         WHERE total NOT IN (qty * unit_price - discount, qty * unit_price - discount + tax)
+        """,
+    ),
+    (
+        "an order's totals are the sums of its lines and its shipping",
+        """
+        SELECT o.id, o.total, o.items, o.discount, o.tax
+          FROM orders o LEFT JOIN order_lines l ON l.order_id = o.id
+         GROUP BY o.id, o.total, o.items, o.discount, o.tax, o.shipping
+        HAVING o.total <> coalesce(sum(l.total), 0) + o.shipping
+            OR o.items <> coalesce(sum(l.qty * l.unit_price), 0)
+            OR o.discount <> coalesce(sum(l.discount), 0)
+            OR o.tax <> coalesce(sum(l.tax), 0)
+        """,
+    ),
+    (
+        "an order's money is that of its payments that count",
+        """
+        SELECT o.id, o.authorized, o.captured, o.refunded, o.charged_back
+          FROM orders o LEFT JOIN payments p ON p.order_id = o.id AND p.counts = 1
+         GROUP BY o.id, o.authorized, o.captured, o.refunded, o.charged_back
+        HAVING o.authorized <> coalesce(sum(p.authorized), 0)
+            OR o.captured <> coalesce(sum(p.captured), 0)
+            OR o.refunded <> coalesce(sum(p.refunded), 0)
+            OR o.charged_back <> coalesce(sum(p.charged_back), 0)
+        """,
+    ),
+    (
+        "a cart has one order, and an order one cart",
+        """
+        SELECT c.id, c.order_id FROM carts c LEFT JOIN orders o ON o.id = c.order_id
+         WHERE (c.state = 'completed') <> (c.order_id IS NOT NULL)
+            OR (c.order_id IS NOT NULL AND o.id IS NULL)
+         UNION ALL
+        SELECT min(c.id), c.order_id FROM carts c
+         WHERE c.order_id IS NOT NULL GROUP BY c.order_id HAVING count(*) > 1
+        """,
+    ),
+    (
+        "a held order has an open case, and only a held order has reasons",
+        """
+        SELECT o.id, o.lifecycle, o.hold_reasons FROM orders o
+         WHERE (o.lifecycle = 'on_hold' AND o.hold_reasons = '[]')
+            OR (o.lifecycle IN ('placed', 'pending_payment') AND o.hold_reasons <> '[]')
+        """,
+    ),
+    (
+        "an aggregate's events are numbered 1, 2, 3 … without gaps",
+        """
+        SELECT aggregate_type, aggregate_id, count(*) AS events, max(sequence) AS last
+          FROM events WHERE sequence IS NOT NULL
+         GROUP BY aggregate_type, aggregate_id
+        HAVING count(*) <> max(sequence) OR min(sequence) <> 1
+            OR count(DISTINCT sequence) <> count(*)
+        """,
+    ),
+    (
+        "an order's sequence is the number of its events",
+        """
+        SELECT o.id, o.sequence, count(e.id) AS events
+          FROM orders o LEFT JOIN events e
+            ON e.aggregate_type = 'order' AND e.aggregate_id = o.id
+         GROUP BY o.id, o.sequence HAVING o.sequence <> count(e.id)
+        """,
+    ),
+    (
+        "a payment's facts are of its connector",
+        """
+        SELECT f.n, f.payment_id FROM payment_facts f LEFT JOIN payments p ON p.id = f.payment_id
+         WHERE p.id IS NULL OR p.connector <> f.connector OR p.merged_into IS NOT NULL
+        """,
+    ),
+    (
+        "a payment's name leads to it",
+        """
+        SELECT p.id, p.connector, p.provider_ref FROM payments p LEFT JOIN payment_refs r
+            ON r.connector = p.connector AND r.provider_ref = p.provider_ref
+         WHERE p.provider_ref IS NOT NULL AND (r.payment_id IS NULL OR r.payment_id <> p.id)
+        """,
+    ),
+    (
+        "a refund that was asked for has its job, live or ended",
+        """
+        SELECT r.id, r.job FROM refunds r
+         WHERE r.source = 'hub' AND r.state IN ('requested', 'pending')
+           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.uid = r.job)
+           AND NOT EXISTS (SELECT 1 FROM job_history h WHERE h.uid = r.job)
+        """,
+    ),
+)
+"""What must hold, in words → the rows for which it does not."""

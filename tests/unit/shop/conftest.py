@@ -1,0 +1,173 @@
+"""A shop on a real SQLite file: every change is a transaction, as the writer makes it."""
+
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import select, text
+
+from hub import ManualClock, Secret, read_json
+from hub.effects import Effect, keyed
+from hub.shop import Shop
+from hub.shop.events import SCHEMAS, SHOP_EVENTS
+from hub.shop.rules import ShopRules
+from hub.shop.verify import drifted_orders, drifted_payments
+from store import engine, schema
+from store.crypto import Cipher, new_key
+from store.shop_checks import CHECKS
+from store.tx import Tx
+
+DAY = timedelta(hours=24)
+PAYS = {
+    "create_payment": keyed(DAY),
+    "create_checkout": keyed(DAY),
+    "refund": keyed(DAY),
+    "retrieve_payment": Effect("read"),
+}
+RULES = ShopRules(currencies=("EUR", "USD"), payment_connectors={"stripe": PAYS, "paypal": PAYS})
+
+
+class Desk:
+    """The shop's counter: does actions, keeps the clock, and tells what came of it."""
+
+    def __init__(self, path) -> None:
+        self.clock = ManualClock(datetime.fromisoformat("2026-03-01T12:00:00+00:00"))
+        self.cipher = Cipher([Secret(new_key(), "test")])
+        self.engine = engine.writing(engine.parse(f"sqlite:///{path}"))
+        self.shop = Shop(RULES)
+        schema.metadata.create_all(self.engine)
+
+    def change(self, work):
+        """Run `work` in a savepoint of a transaction, as the writer does."""
+        with self.engine.connect() as connection, connection.begin():
+            tx = Tx(connection, now=self.clock.now(), cipher=self.cipher, route=lambda *_: ())
+            with connection.begin_nested():
+                return work(tx)
+
+    def do(self, name, **fields):
+        """Do an action of the shop with JSON-like input."""
+        action = self.shop.actions[name]
+        item = action.model.model_validate(fields)
+        return self.change(lambda tx: action.work(tx, item))
+
+    def fact(self, fact, payment="pi_1", *, at=0, connector="stripe", **more):
+        """Record a fact that happened `at` seconds after midnight."""
+        when = datetime.fromisoformat("2026-03-01T00:00:00+00:00") + timedelta(seconds=at)
+        more = {"ref": payment} | more
+        return self.do(
+            "record_payment", connector=connector, fact=fact, payment=payment,
+            occurred_at=when.isoformat(), **more,
+        )  # fmt: skip
+
+    # -- what came of it ---------------------------------------------------------------------------
+    def rows(self, name, **where):
+        """Read a table, oldest first."""
+        table = schema.metadata.tables[name]
+        query = select(table)
+        for column, value in where.items():
+            query = query.where(table.c[column] == value)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.order_by(text("rowid"))))
+
+    def row(self, name, **where):
+        """Read the only row there is."""
+        (found,) = self.rows(name, **where)
+        return found
+
+    def events(self, start="shop."):
+        """Give the names of events told, in order, without `shop.`."""
+        return [
+            r.type.removeprefix("shop.") for r in self.rows("events") if r.type.startswith(start)
+        ]
+
+    def told(self, name):
+        """Give the events of one name with their data opened."""
+        return [
+            SimpleNamespace(
+                **dict(row._mapping)
+                | {"data": read_json(self.cipher.open(row.data, f"events.data:{row.id}"))}
+            )
+            for row in self.rows("events", type=f"shop.{name}")
+        ]
+
+    def jobs(self, action):
+        """Give the payloads of an action's jobs, with their rows."""
+        return [
+            (row, read_json(self.cipher.open(row.payload, f"jobs.payload:{row.uid}")))
+            for row in self.rows("jobs", action=action)
+        ]
+
+    def state(self):
+        """Give what the facts came to, without ids, times and versions: for comparing two shops."""
+        orders = [
+            (o.lifecycle, o.payment_status, tuple(o.hold_reasons), o.authorized, o.captured,
+             o.refunded, o.charged_back, o.paid_at is not None)
+            for o in self.rows("orders")
+        ]  # fmt: skip
+        payments = [
+            (p.state, p.counts, p.authorized, p.captured, p.refunded, p.provider_ref)
+            for p in self.rows("payments")
+            if p.merged_into is None
+        ]
+        refunds = sorted(
+            (r.state, r.amount, r.source, r.provider_ref) for r in self.rows("refunds")
+        )
+        cases = sorted((c.kind, c.state) for c in self.rows("cases"))
+        return {"orders": orders, "payments": payments, "refunds": refunds, "cases": cases}
+
+    def verify(self):
+        """Check every stored invariant, and that each event is what its schema says."""
+        with self.engine.connect() as connection:
+            broken = {
+                name: found
+                for name, query in CHECKS
+                if (found := list(connection.execute(text(query))))
+            }
+        assert broken == {}
+        assert self.change(lambda tx: [*drifted_orders(tx), *drifted_payments(tx)]) == []
+        for row in self.rows("events"):
+            data = read_json(self.cipher.open(row.data, f"events.data:{row.id}"))
+            assert row.schema == SHOP_EVENTS[row.type]
+            kind = row.schema.split("@")[0].split(".")[-1]
+            SCHEMAS[row.schema].model_validate(data[kind])
+            assert (data[kind]["id"], data[kind]["version"]) == (
+                row.aggregate_id,
+                row.aggregate_version,
+            )
+
+    # -- what most tests begin with ----------------------------------------------------------------
+    def product(self, sku="MUG", amount=1250, on_hand=10, **more):
+        """Sell something."""
+        price = {"amount": amount, "currency": "EUR"}
+        variant = {"sku": sku, "prices": [price], "on_hand": on_hand, **more}
+        return self.do("create_product", title=sku.title(), variants=[variant])["product"]
+
+    def cart(self, *lines, email="Ada@Example.com ", **more):
+        """Open a cart of (sku, qty)."""
+        lines = [{"variant": sku, "qty": qty} for sku, qty in lines or [("MUG", 2)]]
+        return self.do("create_cart", currency="EUR", email=email, lines=lines, **more)["cart"]
+
+    def complete(self, cart, **payment):
+        """Complete a cart at its own total; with no payment named by an intent at Stripe."""
+        wish = payment or {"connector": "stripe"}
+        total = cart["totals"]["total"]
+        return self.do("complete_cart", cart=cart["id"], expected_total=total, payment=wish)
+
+    def ordered(self):
+        """Order two mugs for 25.00 and give the order's id; Stripe calls the payment pi_1."""
+        self.product()
+        made = self.complete(self.cart())
+        self.do(
+            "attach_payment", payment=made["payment"]["id"], connector="stripe", ref="pi_1",
+            handoff={"client_secret": "pi_1_secret"},
+        )  # fmt: skip
+        return made["order"]["id"]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A shop nobody has sold in."""
+    made = Desk(tmp_path / "shop.db")
+    yield made
+    made.verify()
+    made.engine.dispose()

@@ -6,14 +6,17 @@ from aiohttp import web
 
 from hub.api import openapi, problems
 from hub.api.access import let_in
+from hub.api.carts import carts
 from hub.api.endpoint import Answer, Api, Ask, Endpoint
 from hub.api.events import events
 from hub.api.jobs import jobs
+from hub.api.orders import orders
+from hub.api.payments import payments
 from hub.api.products import products
 from hub.api.reading import decode, parse, read_body, read_query
 from hub.model import Json, write_json
 
-ENDPOINTS: tuple[Endpoint, ...] = (*products, *events, *jobs)
+ENDPOINTS: tuple[Endpoint, ...] = (*products, *carts, *orders, *payments, *events, *jobs)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

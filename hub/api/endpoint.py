@@ -99,6 +99,25 @@ class Answer:
         return {**tag, **self.headers}
 
 
+def made_now(
+    place: str,
+    made: Mapping[str, Json],
+    *,
+    body: Json = None,
+    status: int = 201,
+    handoff: Mapping[str, str] | None = None,
+) -> Answer:
+    """Answer with an aggregate just made: where it is, its version, and it or a larger body."""
+    return Answer(
+        body=made if body is None else body,
+        status=status,
+        subject=made["id"],
+        version=made["version"],
+        handoff=handoff,
+        headers={"Location": f"/v1/{place}/{made['id']}"},
+    )
+
+
 Do = Callable[[Ask], Awaitable[Answer]]
 
 

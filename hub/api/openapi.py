@@ -21,7 +21,7 @@ CHANGING = (
 )  # fmt: skip
 TAKEN: Literal["validation"] = "validation"
 GIVEN: Literal["serialization"] = "serialization"
-Refs = Mapping[tuple[type[BaseModel], Literal["validation", "serialization"]], Any]
+Refs = Mapping[Any, Any]
 _REFUSAL = {"content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}}}
 _PROBLEM = {
     "type": "object",
@@ -92,7 +92,7 @@ def _path(path: str) -> list[dict[str, Any]]:
 def _query(model: type[BaseModel]) -> list[dict[str, Any]]:
     shape = model.model_json_schema(by_alias=True)
     return [
-        {"name": name, "in": "query", "schema": schema}
+        {"name": name, "in": "query", "explode": False, "schema": schema}
         for name, schema in shape.get("properties", {}).items()
     ]
 

@@ -1,7 +1,7 @@
 """/v1/products: the catalogue."""
 
 from hub.api import once
-from hub.api.endpoint import EVERYONE, SHOP, Answer, Ask, Endpoints
+from hub.api.endpoint import EVERYONE, SHOP, Answer, Ask, Endpoints, made_now
 from hub.errors import Refused
 from hub.shop.catalog import NewProduct, create_product
 from hub.shop.events import Product
@@ -24,7 +24,7 @@ async def add_product(ask: Ask) -> Answer:
 
     def work(tx: Tx) -> Answer:
         made = create_product(tx, ask.item, ask.api.rules)["product"]
-        return Answer(status=201, body=made, subject=made["id"], version=made["version"])
+        return made_now("products", made)
 
     return await once.change(ask, work)
 

@@ -115,7 +115,9 @@ async def test_more_than_a_mebibyte_is_413_whether_said_before_or_not(door):
             yield body[at : at + (1 << 16)]
 
     json = {"Content-Type": "application/json"}
-    await problem(await door.send("POST", "/v1/echo", data=io.BytesIO(body), headers=json), "too_large")
+    await problem(
+        await door.send("POST", "/v1/echo", data=io.BytesIO(body), headers=json), "too_large"
+    )
     await problem(await door.send("POST", "/v1/echo", data=chunks(), headers=json), "too_large")
 
 

@@ -54,8 +54,11 @@ def judge(
 
     Args:
         effect: What the action declares about repeating it.
-        sent: Whether any request of this attempt left us.
+        sent: Whether a write of this attempt left us and was not refused.
     """
+    if sent and effect.kind == "unsafe" and isinstance(error, Retry | RateLimited | AuthFailed):
+        # A later call of the attempt failed harmlessly, but an earlier one took effect.
+        error = Ambiguous(str(error))
     match error:
         case Skip():
             verdict = Verdict(state="skipped", outcome="skip", error=error.reason)

@@ -1,7 +1,6 @@
 """The stored invariants of events, jobs and lanes: queries that name the rows breaking them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,20 +10,11 @@ from hub.model import Json
 MOST_NAMED = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """What must hold, and the query that gives the rows for which it does not.
+Check = tuple[str, str]
+"""What must hold, and the query of the rows for which it does not; its first column names them."""
 
-    Args:
-        query: Its first column names the row; the others say what was found.
-    """
-
-    name: str
-    query: str
-
-
-JOBS: Sequence[Invariant] = (
-    Invariant(
+CHECKS: Sequence[Check] = (
+    (
         "every event has its jobs",
         """SELECT e.id, e.jobs_made AS wanted,
              (SELECT count(*) FROM jobs j WHERE j.event_id = e.id) +
@@ -33,40 +23,40 @@ JOBS: Sequence[Invariant] = (
              (SELECT count(*) FROM jobs j WHERE j.event_id = e.id) +
              (SELECT count(*) FROM job_history h WHERE h.event_id = e.id)""",
     ),
-    Invariant(
+    (
         "every lane that waits has a head",
         """SELECT w.uid, w.connector, w.lane FROM jobs w WHERE w.state = 'w' AND NOT EXISTS
              (SELECT 1 FROM jobs h WHERE h.connector = w.connector AND h.lane = w.lane
                 AND h.lane IS NOT NULL AND h.state IN ('r','l','u','b'))""",
     ),
-    Invariant(
+    (
         "no lane has two heads",
         """SELECT connector || ':' || lane, count(*) AS heads FROM jobs
            WHERE lane IS NOT NULL AND state IN ('r','l','u','b')
            GROUP BY connector, lane HAVING count(*) > 1""",
     ),
-    Invariant(
+    (
         "attempts are numbered without gaps",
         """SELECT job, count(*) AS noted, max(attempt) AS last FROM attempts
            GROUP BY job HAVING count(*) <> max(attempt)""",
     ),
-    Invariant(
+    (
         "every attempt of a job at rest is noted",
         """SELECT j.uid, j.attempt,
              (SELECT count(*) FROM attempts a WHERE a.job = j.uid) AS noted
            FROM jobs j WHERE j.state <> 'l'
              AND j.attempt <> (SELECT count(*) FROM attempts a WHERE a.job = j.uid)""",
     ),
-    Invariant(
+    (
         "every dead or uncertain job says why",
         "SELECT uid, state FROM jobs WHERE state IN ('d','b','u') AND error IS NULL",
     ),
-    Invariant(
+    (
         "every job has its key",
         """SELECT j.uid FROM jobs j WHERE NOT EXISTS
              (SELECT 1 FROM job_keys k WHERE k.uid = j.uid)""",
     ),
-    Invariant(
+    (
         "every webhook event has its request",
         """SELECT e.id, e.inbox_id FROM events e WHERE e.inbox_id IS NOT NULL AND NOT EXISTS
              (SELECT 1 FROM inbox i WHERE i.id = e.inbox_id)""",
@@ -75,12 +65,12 @@ JOBS: Sequence[Invariant] = (
 
 
 async def verify(
-    connection: AsyncConnection, invariants: Sequence[Invariant]
+    connection: AsyncConnection, checks: Sequence[Check] = CHECKS
 ) -> list[dict[str, Json]]:
-    """Check each invariant; give name, how many rows break it, and the first of them."""
+    """Give each check's name, how many rows break it, and the first of them."""
     told = []
-    for invariant in invariants:
-        rows = list(await connection.execute(text(invariant.query)))
+    for name, query in checks:
+        rows = list(await connection.execute(text(query)))
         named = [dict(row._mapping) for row in rows[:MOST_NAMED]]  # noqa: SLF001 -- public accessor
-        told.append({"name": invariant.name, "broken": len(rows), "rows": named})
+        told.append({"name": name, "broken": len(rows), "rows": named})
     return told

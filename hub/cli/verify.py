@@ -13,14 +13,13 @@ app = ground.new("Check the stored invariants: exit 0 when all hold.")
 @app.command()
 def verify(config: ground.ConfigFile = ground.DEFAULT, as_json: ground.AsJson = False) -> None:
     """Check the stored invariants and name the rows that break one."""
-    from store.shop_checks import SHOP  # noqa: PLC0415
-
-    from store.verify import JOBS  # noqa: PLC0415
+    from store import shop_checks  # noqa: PLC0415
+    from store.verify import CHECKS  # noqa: PLC0415
     from store.verify import verify as run  # noqa: PLC0415
 
     async def work(store: Any) -> list[dict[str, Json]]:
         async with store.read() as connection:
-            return await run(connection, (*JOBS, *SHOP))
+            return await run(connection, (*CHECKS, *shop_checks.CHECKS))
 
     told = ground.with_store(config, work)
     if as_json:

@@ -1,10 +1,11 @@
 """A shop on a real SQLite file: every change is a transaction, as the writer makes it."""
 
+import shutil
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 
 from hub import ManualClock, Secret, read_json
 from hub.effects import Effect, keyed
@@ -27,20 +28,25 @@ PAYS = {
 RULES = ShopRules(currencies=("EUR", "USD"), payment_connectors={"stripe": PAYS, "paypal": PAYS})
 
 
+COMPILED = {}
+
+
 class Desk:
     """The shop's counter: does actions, keeps the clock, and tells what came of it."""
 
     def __init__(self, path) -> None:
         self.clock = ManualClock(datetime.fromisoformat("2026-03-01T12:00:00+00:00"))
         self.cipher = Cipher([Secret(new_key(), "test")])
-        self.engine = engine.writing(engine.parse(f"sqlite:///{path}"))
+        opened = engine.writing(engine.parse(f"sqlite:///{path}"))
+        self.engine = opened.execution_options(compiled_cache=COMPILED)
+        self.connection = self.engine.connect()
         self.shop = Shop(RULES)
-        schema.metadata.create_all(self.engine)
 
     def change(self, work):
         """Run `work` in a savepoint of a transaction, as the writer does."""
-        with self.engine.connect() as connection, connection.begin():
-            tx = Tx(connection, now=self.clock.now(), cipher=self.cipher, route=lambda *_: ())
+        connection, now = self.connection, self.clock.now()
+        with connection.begin():
+            tx = Tx(connection, now=now, cipher=self.cipher, route=lambda *_: ())
             with connection.begin_nested():
                 return work(tx)
 
@@ -66,8 +72,8 @@ class Desk:
         query = select(table)
         for column, value in where.items():
             query = query.where(table.c[column] == value)
-        with self.engine.connect() as connection:
-            return list(connection.execute(query.order_by(text("rowid"))))
+        with self.connection.begin():
+            return list(self.connection.execute(query.order_by(text("rowid"))))
 
     def row(self, name, **where):
         """Read the only row there is."""
@@ -117,12 +123,9 @@ class Desk:
 
     def verify(self):
         """Check every stored invariant, and that each event is what its schema says."""
-        with self.engine.connect() as connection:
-            broken = {
-                name: found
-                for name, query in CHECKS
-                if (found := list(connection.execute(text(query))))
-            }
+        with self.connection.begin():
+            found = {name: list(self.connection.execute(text(query))) for name, query in CHECKS}
+        broken = {name: rows for name, rows in found.items() if rows}
         assert broken == {}
         assert self.change(lambda tx: [*drifted_orders(tx), *drifted_payments(tx)]) == []
         for row in self.rows("events"):
@@ -164,10 +167,35 @@ class Desk:
         return made["order"]["id"]
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory):
+    """A database with the tables and nothing in them."""
+    path = tmp_path_factory.mktemp("shop") / "empty.db"
+    made = create_engine(f"sqlite:///{path}")
+    schema.metadata.create_all(made)
+    made.dispose()
+    return path
+
+
 @pytest.fixture
-def desk(tmp_path):
+def new_desk(empty, tmp_path):
+    """Open shops nobody has sold in; in the end all of them must hold together."""
+    desks = []
+
+    def open_one():
+        path = tmp_path / f"{len(desks)}.db"
+        shutil.copy(empty, path)
+        desks.append(Desk(path))
+        return desks[-1]
+
+    yield open_one
+    for desk in desks:
+        desk.verify()
+        desk.connection.close()
+        desk.engine.dispose()
+
+
+@pytest.fixture
+def desk(new_desk):
     """A shop nobody has sold in."""
-    made = Desk(tmp_path / "shop.db")
-    yield made
-    made.verify()
-    made.engine.dispose()
+    return new_desk()

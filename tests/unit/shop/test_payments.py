@@ -6,6 +6,7 @@ import pytest
 
 from hub.errors import Refused
 from hub.shop.payments import handoff_of
+from store import aggregates
 
 EUR = {"currency": "EUR"}
 CAPTURED = {"fact": "captured", "ref": "ch_1", "amount": 2500, "at": 30, **EUR}
@@ -163,8 +164,7 @@ def test_the_same_capture_with_another_amount_overwrites_nothing(desk):
 
 def test_money_for_an_order_that_is_over_is_kept_and_shown(desk):
     order = desk.ordered()
-    with desk.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE orders SET lifecycle = 'expired'")
+    desk.change(lambda tx: aggregates.change(tx, "order", order, lifecycle="expired"))
     desk.fact(**CAPTURED, order=order)
     row = desk.row("orders")
     assert (row.lifecycle, row.payment_status, row.captured) == ("expired", "paid", 2500)

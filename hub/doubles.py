@@ -2,6 +2,7 @@
 
     GET  /_control                    every double's ledger, calls, deliveries and faults
     GET  /_control/<type>             one double's
+    GET  /_control/<type>/counts      {"contact": 3, "deal": 2, …}: its ledger, counted by kind
     POST /_control/<type>/faults      {"fault": "cut", "path": "/v3/mail/send", "times": 1, …}
     POST /_control/<type>/endpoints   {"url": "http://…/webhooks/stripe", "secret": "whsec_…"}
     POST /_control/<type>/release     send the webhooks that `reorder` held back
@@ -11,6 +12,7 @@ It binds to loopback only and asks for no credential: it is a test bench, never 
 """
 
 import importlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -51,6 +53,7 @@ def application(doubles: Mapping[str, Double]) -> web.Application:
             web.get("/_control", control.all),
             web.post("/_control/reset", control.reset),
             web.get("/_control/{kind}", control.one),
+            web.get("/_control/{kind}/counts", control.counts),
             web.post("/_control/{kind}/faults", control.fault),
             web.post("/_control/{kind}/endpoints", control.endpoint),
             web.post("/_control/{kind}/release", control.release),
@@ -75,14 +78,20 @@ class Control:
         """Give one double's state."""
         return _json(self._double(request).describe())
 
+    async def counts(self, request: web.Request) -> web.Response:
+        """Count what one double did, by kind."""
+        ledger = self._double(request).state.ledger
+        return _json(dict(Counter(effect.kind for effect in ledger)))
+
     async def fault(self, request: web.Request) -> web.Response:
         """Set a fault to play."""
-        asked = await _asked(request)
+        served, asked = self._double(request), await _asked(request)
         known = {field.name for field in fields(Fault)}
-        if not asked.keys() <= known or asked.get("fault") not in FAULTS:
-            raise web.HTTPBadRequest(text=f"a fault is one of {', '.join(FAULTS)}, with {known}")
+        have = (*FAULTS, *sorted(served.OWN_FAULTS))
+        if not asked.keys() <= known or asked.get("fault") not in have:
+            raise web.HTTPBadRequest(text=f"a fault is one of {', '.join(have)}, with {known}")
         asked = {k: float(v) if k in ("after", "share") else v for k, v in asked.items()}
-        self._double(request).state.faults.append(Fault(**asked))
+        served.state.faults.append(Fault(**asked))
         return _json({"set": True}, 201)
 
     async def endpoint(self, request: web.Request) -> web.Response:

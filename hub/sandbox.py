@@ -6,6 +6,7 @@ all doubles on one port, each below `/<type>`, with a control API below `/_contr
 """
 
 import asyncio
+import hashlib
 import random
 import secrets
 from collections import deque
@@ -97,10 +98,12 @@ class Double:
 
     Args:
         connector: The connector class it doubles, for `sign`.
+        OWN_FAULTS: What it plays beside the common faults.
     """
 
     connector: ClassVar[type[Connector]]
     ANSWER_FAULTS: ClassVar[frozenset[str]] = frozenset({"429", "500", "hang", "cut"})
+    OWN_FAULTS: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0) -> None:
         self.clock = clock or SystemClock()
@@ -240,8 +243,9 @@ class Double:
             return 0
 
     def _note(self, raw: bytes, *, url: str, status: int, fault: str = "") -> None:
+        digest = hashlib.sha256(raw).hexdigest()
         self.state.deliveries.append(
-            {"url": url, "status": status, "bytes": len(raw), "fault": fault}
+            {"url": url, "status": status, "bytes": len(raw), "sha256": digest, "fault": fault}
         )
 
     def _spawn(self, work: Any) -> None:

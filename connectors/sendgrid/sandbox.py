@@ -37,6 +37,7 @@ class Sandbox(Double):
     """
 
     connector = SendGrid
+    OWN_FAULTS = frozenset(ENDS)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -84,14 +84,26 @@ class Find(BaseModel):
 
 
 def fact_jobs(
-    connector: str, facts: Iterable[PaymentFact], *, now: datetime, event_id: str | None = None
+    connector: str,
+    facts: Iterable[PaymentFact],
+    *,
+    now: datetime,
+    event_id: str | None = None,
+    job: str | None = None,
 ) -> list[NewJob]:
-    """Write a `shop.record_payment` job for each fact; the same fact again has the same key."""
+    """Write a `shop.record_payment` job for each fact; the same fact again has the same key.
+
+    Args:
+        event_id: The event they were read from; what the shop then tells follows from it.
+        job: The uid of our job that the provider echoes, or whose answer they are: it ties a
+            fact to its payment or refund before the provider's own id of that is known.
+    """
+    told = {"event": event_id, "job": job}
     return [
         direct_job(
             "shop",
             "record_payment",
-            fact_payload(connector, fact),
+            fact_payload(connector, fact) | told,
             key=_fact_key(connector, fact),
             lane=f"{connector}:{fact.payment}",
             effect=upsert("fact"),

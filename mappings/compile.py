@@ -93,9 +93,9 @@ def expression(
     if not isinstance(scalar, Scalar):
         reader.fault(scalar, "mapping.syntax", "one expression is wanted here", fix='"{{ … }}"')
     if form is None:
-        return None, reader.faults
+        return None, reader.told()
     run = _compiled(file, sorted(reader.used & set(names)), (), form, reader, _SHAPES[gives])
-    return (Compiled(form, gives, run) if run else None), reader.faults
+    return (Compiled(form, gives, run) if run else None), reader.told()
 
 
 def mapping(
@@ -109,22 +109,21 @@ def mapping(
     reader = Reader(file)
     if not isinstance(node, Table):
         reader.fault(node, "mapping.syntax", "a mapping is an object", fix="mapping: name")
-        return None, reader.faults
+        return None, reader.told()
     _keys(node, reader)
     if sum(len(line) + 1 for line in node.source.lines) > MAX_FILE:
         reader.fault(node, "mapping.cap", f"more than {MAX_FILE // 1024} KiB in one mapping")
-        return None, reader.faults
+        return None, reader.told()
     name, source, target = (_word(node, reader, key, rule) for key, rule in _RULES.items())
     data = tuple(n for n in _data_names(source) if NAME.fullmatch(n))
     roots = dict.fromkeys(("event", *data), "root")
-    lets = _lets(node, reader, roots)
+    names = dict(roots)
+    lets = _lets(node, reader, names)
     body = node.get("map")
-    form = (
-        reader.form(body, {**roots, **dict.fromkeys((n for n, _ in lets), "let")}) if body else None
-    )
+    form = reader.form(body, names) if body is not None else None
     _unused(node, reader)
     if form is None or _fatal(reader.faults):
-        return None, reader.faults
+        return None, reader.told()
     used = sorted(reader.used & set(roots))
     run = _compiled(file, used, lets, form, reader, lambda value: value, limit)
     return (
@@ -132,7 +131,7 @@ def mapping(
             name=name, from_schema=source, to=target, hash=_hash(node), file=file,
             roots=data, lets=lets, form=form, tests=node.get("tests"), _program=run,
         ) if run else None
-    ), reader.faults  # fmt: skip
+    ), reader.told()  # fmt: skip
 
 
 def _data_names(source: str) -> tuple[str, ...]:
@@ -168,10 +167,9 @@ def _word(node: Table, reader: Reader, key: str, rule: tuple[re.Pattern[str], st
     return ""
 
 
-def _lets(
-    node: Table, reader: Reader, roots: abc.Mapping[str, str]
-) -> tuple[tuple[str, Form], ...]:
-    block, names, found = node.get("let"), dict(roots), []
+def _lets(node: Table, reader: Reader, names: dict[str, str]) -> tuple[tuple[str, Form], ...]:
+    """Read each `let` in order; its name joins the scope even where its value has faults."""
+    block, found = node.get("let"), []
     if block is not None and not isinstance(block, Table):
         reader.fault(block, "value.type", "'let' wants names and values")
     for key, value in block.pairs if isinstance(block, Table) else ():

@@ -183,8 +183,15 @@ def _constant_null(node: nodes.Filter) -> bool:
 
 def _shown(parameters: Iterable[Parameter]) -> str:
     """Name a filter's arguments as an admin writes them; the first is what it is applied to."""
-    own = [str(p).partition(":")[0] for p in list(parameters)[1:]]
+    own = [
+        p.name if p.default is Parameter.empty else f"{p.name}={_worded(p.default)}"
+        for p in list(parameters)[1:]
+    ]
     return f"({', '.join(own)})" if own else "no arguments"
+
+
+def _worded(value: object) -> str:
+    return repr(value) if isinstance(value, str) else str(value).lower()
 
 
 def _test(node: nodes.Test) -> _Found:

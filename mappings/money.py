@@ -64,6 +64,13 @@ def currency_of(value: Json) -> str:
     return _parts(value)[1]
 
 
+def locale_name(locale: Json) -> str:
+    """Give a locale as babel writes it; "" would mean the machine's own."""
+    if not a_text(locale):
+        raise Stop("mapping.text", "{path}: a locale is wanted, found an empty text")
+    return a_text(locale).replace("-", "_")
+
+
 def format_money(value: Json, locale: Json) -> str:
     """`format_money`: as people of a locale write it."""
     from babel import UnknownLocaleError  # noqa: PLC0415 -- only some mappings need 30 MB of locales
@@ -71,6 +78,6 @@ def format_money(value: Json, locale: Json) -> str:
 
     amount, code = major(value), _parts(value)[1]
     try:
-        return str(format_currency(amount, code, locale=a_text(locale).replace("-", "_")))
+        return str(format_currency(amount, code, locale=locale_name(locale)))
     except (UnknownLocaleError, ValueError) as error:
         raise Stop("mapping.text", "{path}: 'format_money' knows no such locale") from error

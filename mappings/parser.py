@@ -61,13 +61,23 @@ class Formula:
 
     def source(self, node: nodes.Node) -> int:
         """Give the offset in the scalar at which a node begins."""
-        if isinstance(node, nodes.Operand):  # Jinja gives it no place
-            node = node.expr
+        if isinstance(node, nodes.Operand | nodes.Compare | nodes.Tuple):
+            node = _leftmost(node)  # Jinja places these at their end, or not at all
         offset = node.lineno + self.shift
         if isinstance(node, nodes.Getattr):  # Jinja's node begins at the dot
             after = re.compile(r"\.?\s*").match(self.scalar.text, offset)
             offset = after.end() if after else offset
         return offset
+
+
+def _leftmost(node: nodes.Node) -> nodes.Node:
+    while True:
+        below = getattr(node, "expr", None) or getattr(node, "node", None)
+        if isinstance(node, nodes.Tuple):
+            below = node.items[0] if node.items else None
+        if below is None:
+            return node
+        node = below
 
 
 def is_marked(text: str) -> bool:
@@ -134,8 +144,8 @@ class _Offsets(Environment):
             except TemplateSyntaxError as error:
                 error.lineno = offset
                 raise
-            if kind == "variable_begin":
-                begun = offset
+            if kind.endswith("_begin"):  # Jinja has cut the white space before a {{-
+                offset = begun = source.index(value, offset)
             _refuse(kind, value, offset, begun)
             yield from self._convert(kind, value, offset)
             offset += len(value)

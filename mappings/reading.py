@@ -42,6 +42,10 @@ class Reader:
         found = fault(node, code, text, offset=offset, fix=fix, warning=warning)
         self.faults.append(replace(found, file=self._file))
 
+    def told(self) -> list[Fault]:
+        """Give the faults in the order of their places."""
+        return sorted(self.faults, key=lambda found: (found.line, found.col))
+
     def form(
         self, node: Node, names: Mapping[str, str], loops: int = 0, level: int = 1
     ) -> Form | None:

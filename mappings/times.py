@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hub.model import Json, rfc3339
+from mappings.money import locale_name
 from mappings.values import Stop, a_text
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,7 +71,7 @@ def format_date(value: Json, locale: Json, style: Json = "medium", tz: Json = "U
         raise Stop("mapping.text", f"{{path}}: 'format_date' knows the styles {', '.join(STYLES)}")
     try:
         day = _there(value, tz).date()
-        return str(formatted(day, format=style, locale=a_text(locale).replace("-", "_")))
+        return str(formatted(day, format=style, locale=locale_name(locale)))
     except (UnknownLocaleError, ValueError) as error:
         raise Stop("mapping.text", "{path}: 'format_date' knows no such locale") from error
 

@@ -27,7 +27,7 @@ from hub.routing import Route
 from hub.rules import across
 from hub.settings import Service, Shop, Store
 from hub.vocabulary import Vocabulary
-from hub.wiring import wire
+from hub.wiring import Wiring
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -119,7 +119,7 @@ def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Co
     own = declared.events(parts, found, report)
     known = events.gather(terms.shop, own, found)
     mappings = Mappings(document.mappings, report, sources=known.schema, targets=inputs(found))
-    routes = wire(tree, parts, found, connectors, known, mappings, report)
+    routes = Wiring(tree, parts, found, connectors, known, mappings, report).routes()
     if terms.tests:
         mappings.tested()
     across(parts, connectors, report)

@@ -1,5 +1,6 @@
 """The configured connectors: class found, settings checked, no webhooks without a secret."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -13,9 +14,8 @@ from pydantic import ValidationError
 
 from hub.discovery import available, discover
 from hub.effects import Limit
-from hub.errors import HubError
 from hub.nodes import Path as Keys
-from hub.nodes import Table, nearest, plain
+from hub.nodes import Scalar, Table, nearest, plain
 from hub.parts import Parts
 from hub.plugin import Connector
 from hub.refusals import hollow, refused
@@ -26,6 +26,7 @@ from hub.secrets import Secret
 from hub.settings import ConnectorPart, Defaults, policy
 
 CONTRACT = 1
+KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 SHORTEST_SECRET = 16
 CONNECT, TOTAL = timedelta(seconds=5), timedelta(seconds=30)
 Network = IPv4Network | IPv6Network
@@ -68,32 +69,43 @@ class ConnectorConfig:
 
 def classes(tree: Table, folders: list[Path], report: Report) -> dict[str, Class | None]:
     """Find the class of every configured connector; None where there is none, which is a fault."""
-    node = tree.get("connectors")
-    if not isinstance(node, Table):
-        return {}
+    part = tree.get("connectors")
+    owners = _owners()
     found: dict[str, Class | None] = {}
-    for key, value in node.pairs:
-        kind = plain(value).get("type") if isinstance(value, Table) else None
-        path = ("connectors", key.text)
-        found[key.text] = _class(str(kind), path, folders, report) if kind else None
+    for key, value in part.pairs if isinstance(part, Table) else ():
+        node = value.get("type") if isinstance(value, Table) else None
+        kind = str(node.value) if isinstance(node, Scalar) else ""
+        where: Keys = ("connectors", key.text, "type")
+        _clash(owners.get(kind, []), kind, where, report)
+        named = KIND.fullmatch(kind)  # the shape pass refuses any other
+        found[key.text] = _class(kind, where, folders, report) if named else None
         if found[key.text] is None:
-            report.hide((*path, "settings"))
+            report.hide(("connectors", key.text, "settings"))
     return found
 
 
-def _class(kind: str, path: Keys, folders: list[Path], report: Report) -> Class | None:
-    where = (*path, "type")
-    owners = {e.dist.name for e in entry_points(group="hub.connectors", name=kind) if e.dist}
+def _owners() -> dict[str, list[str]]:
+    """Name the distributions that bring each connector type."""
+    owners: dict[str, list[str]] = {}
+    for entry in entry_points(group="hub.connectors"):
+        owners.setdefault(entry.name, []).append(entry.dist.name if entry.dist else entry.value)
+    return owners
+
+
+def _clash(owners: list[str], kind: str, where: Keys, report: Report) -> None:
     if len(owners) > 1:
         text = f"type '{kind}' comes from {' and '.join(sorted(owners))}"
         report.at(where, "connector.clash", text, "uninstall one")
+
+
+def _class(kind: str, where: Keys, folders: list[Path], report: Report) -> Class | None:
     try:
         cls = discover(kind, folders)
     except LookupError as error:
         fix = suggest(kind, available(folders))
         report.at(where, "connector.type", str(error), fix if fix.startswith("did") else "")
         return None
-    except (HubError, ImportError, SyntaxError, AttributeError, TypeError, NameError) as error:
+    except Exception as error:  # noqa: BLE001 -- a plugin's own module may raise anything
         what = f"{type(error).__name__}: {error}"
         report.at(where, "connector.type", f"connector type '{kind}' cannot be imported: {what}")
         return None

@@ -13,7 +13,7 @@ from hub.nodes import Node, Path, Scalar, Table, fault, nearest, walk
 from hub.references import is_whole
 
 MASK = "‹masked›"
-SHORTEST_WORD = 4
+SHORTEST_WORD = 6  # a shorter one might be part of any text
 CLOSE_CALL = 0.02
 _SECRETISH = re.compile(r"(?i)\b(?:\w+_keys?|\w*(?:secret|token|password)s?)[\"']?\s*:[ \t]*")
 _REFERENCES = re.compile(r"[\[{\s\"']*\$\{[^{}]*\}[\]}\s\"',]*(#.*)?")

@@ -1,6 +1,7 @@
 """The routes pass: names looked up, rules checked, expressions and mappings compiled."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from hub.mapped import Gives, Mapped, Mappings
 from hub.nodes import Path, Scalar, Table, nearest
 from hub.parts import Parts
 from hub.plugin import ActionSpec
+from hub.references import unset
 from hub.report import Report, dotted, suggest
 from hub.routing import Expression, Route
 from hub.settings import DAY, RoutePart, policy
@@ -17,54 +19,23 @@ from hub.settings import DAY, RoutePart, policy
 ENVELOPE = frozenset({"id", "type", "schema", "occurred_at", "data"})
 
 
-def wire(
-    tree: Table,
-    parts: Parts,
-    found: Mapping[str, Class | None],
-    made: Mapping[str, ConnectorConfig],
-    events: Events,
-    mappings: Mappings,
-    report: Report,
-) -> tuple[Route, ...]:
-    """Make the routes, in the file's order; those with faults are left out."""
-    _names(parts.routes, report)
-    wiring = _Wiring(tree, parts, found, made, events, mappings, report)
-    routes = [wiring.route(n, part) for n, part in parts.routes.items()]
-    return tuple(route for route in routes if route is not None)
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What routes are looked up in, and how they become callables."""
 
+    tree: Table
+    parts: Parts
+    found: Mapping[str, Class | None]
+    made: Mapping[str, ConnectorConfig]
+    events: Events
+    mappings: Mappings
+    report: Report
 
-def _names(routes: Mapping[int, RoutePart], report: Report) -> None:
-    """Refuse a name used twice; warn of routes that send the same thing twice."""
-    seen: set[str] = set()
-    sent: dict[Any, str] = {}
-    for n, part in routes.items():
-        if part.name in seen:
-            text = f"there is a route '{part.name}' already"
-            report.at(("routes", n, "name"), "route.name", text, "rename one")
-        seen.add(part.name)
-        for name in part.on:
-            what = (name, part.do, part.map, part.when)
-            if (other := sent.setdefault(what, part.name)) != part.name:
-                text = f"'{other}' and '{part.name}' send the same thing on {name}"
-                fix = "remove one, or set when:"
-                report.at(("routes", n, "name"), "route.twice", text, fix, warning=True)
-
-
-class _Wiring:
-    """What one route is looked up in."""
-
-    def __init__(
-        self,
-        tree: Table,
-        parts: Parts,
-        found: Mapping[str, Class | None],
-        made: Mapping[str, ConnectorConfig],
-        events: Events,
-        mappings: Mappings,
-        report: Report,
-    ) -> None:
-        self.tree, self.parts, self.found, self.made = tree, parts, found, made
-        self.events, self.mappings, self.report = events, mappings, report
+    def routes(self) -> tuple[Route, ...]:
+        """Make the routes, in the file's order; those with faults are left out."""
+        _twice(self.parts.routes, self.report)
+        routes = [self.route(n, part) for n, part in self.parts.routes.items()]
+        return tuple(route for route in routes if route is not None)
 
     def route(self, n: int, part: RoutePart) -> Route | None:
         """Check and compile one route."""
@@ -185,6 +156,11 @@ class _Wiring:
         spot, found = nearest(self.tree, path)
         if found != path or not isinstance(spot.node, Scalar) or spot.node.value is None:
             return None
+        if spot.node.value != spot.node.text:
+            if not unset(spot.node.value):
+                text = f"{dotted(path)} takes no references"
+                self.report.at(path, "ref.place", text, "put it in the connector's settings")
+            return None
         if "{{" not in spot.node.text:
             text = f"{dotted(path)} wants an expression"
             self.report.at(path, "value.type", text, f'"{{{{ {spot.node.text} }}}}"')
@@ -218,3 +194,20 @@ class _Wiring:
             text = f"mapping '{part.map}' reads {mapping.from_schema}, this route has {names[0]}"
             self.report.at(where, "route.mapping", text)
         return mapping
+
+
+def _twice(routes: Mapping[int, RoutePart], report: Report) -> None:
+    """Refuse a name used twice; warn of routes that send the same thing twice."""
+    seen: set[str] = set()
+    sent: dict[Any, str] = {}
+    for n, part in routes.items():
+        if part.name in seen:
+            text = f"there is a route '{part.name}' already"
+            report.at(("routes", n, "name"), "route.name", text, "rename one")
+        seen.add(part.name)
+        for name in part.on:
+            what = (name, part.do, part.map, part.when)
+            if (other := sent.setdefault(what, part.name)) != part.name:
+                text = f"'{other}' and '{part.name}' send the same thing on {name}"
+                fix = "remove one, or set when:"
+                report.at(("routes", n, "name"), "route.twice", text, fix, warning=True)

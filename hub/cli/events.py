@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli import ground
+from hub.errors import HubError
 from hub.model import Json
 
 app = ground.new("List events, newest first; show one.", lists=True)
@@ -54,5 +55,5 @@ def show(
 
     found = ground.with_store(config, work)
     if found is None:
-        raise typer.BadParameter(f"there is no event {ident}")
+        raise HubError(f"there is no event {ident}")
     ground.print_json(found)

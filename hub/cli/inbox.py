@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli import ground
-from hub.errors import HubError
 from hub.model import Json, rfc3339
 
 app = ground.new("List kept requests, newest first; show one.", lists=True)
@@ -50,7 +49,4 @@ def show(
             "body": request.body.decode(errors="replace"),
         }
 
-    try:
-        ground.print_json(ground.with_store(config, work))
-    except HubError as error:
-        raise typer.BadParameter(str(error)) from error
+    ground.print_json(ground.with_store(config, work))

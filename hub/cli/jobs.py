@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hub.cli import ground
+from hub.errors import HubError
 from hub.model import Json
 
 app = ground.new("List jobs; show, retry, cancel or settle one.", lists=True)
@@ -48,7 +49,7 @@ def show(uid: Uid, config: ground.ConfigFile = ground.DEFAULT) -> None:
 
     found = ground.with_store(config, work)
     if found is None:
-        raise typer.BadParameter(f"there is no job {uid}")
+        raise HubError(f"there is no job {uid}")
     ground.print_json(found)
 
 

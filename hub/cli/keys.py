@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hub.cli import ground
+from hub.errors import HubError
 from hub.model import Json, rfc3339
 
 app = ground.new("List API keys; create or revoke one.", lists=True)
@@ -63,7 +64,7 @@ def revoke(
         return bool(await store.write(lambda tx: revoke_key(tx, ident)))
 
     if not ground.with_store(config, work):
-        raise typer.BadParameter(f"there is no living key {ident}")
+        raise HubError(f"there is no living key {ident}")
     typer.echo(f"{ident} is revoked")
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli import ground
+from hub.errors import HubError
 from hub.model import Json
 
 app = ground.new("List orders, newest first; show one with its timeline.", lists=True)
@@ -26,7 +27,7 @@ def orders(
 
     async def work(store: Any) -> list[dict[str, Json]]:
         found: list[dict[str, Json]] = await store.look(
-            lambda tx: [order_view(tx, row) for row in kept.page(tx, {}, limit=limit)]
+            lambda tx: [order_view(tx, row) for row in kept.page(tx, {}, before=None, limit=limit)]
         )
         return found
 
@@ -51,14 +52,12 @@ def show(
 
     found = ground.with_store(config, work)
     if found is None:
-        raise typer.BadParameter(f"there is no order {ident}")
+        raise HubError(f"there is no order {ident}")
     if as_json:
         return ground.print_json(found)
-    from rich.console import Console  # noqa: PLC0415
+    from hub.demo.show import show_timeline, wide  # noqa: PLC0415
 
-    from hub.demo.show import show_timeline  # noqa: PLC0415
-
-    return show_timeline(Console(), found)
+    return show_timeline(wide(), found)
 
 
 def _plain(order: dict[str, Any]) -> dict[str, Json]:

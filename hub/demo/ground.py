@@ -3,9 +3,10 @@
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from hub.sandbox import Double
+from hub.doubles import double
 from hub.secrets import Secret
 from store.crypto import new_key
 
@@ -53,32 +54,42 @@ MAKE: Mapping[str, Callable[[], str]] = {
 }
 
 
-def prepare(home: Path, *, listen: str, base: str, doubles: Mapping[str, Double]) -> Path:
-    """Write the secrets that are missing and the configuration; give its path.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What was prepared.
+
+    Args:
+        listen: The hub's host:port.
+        signing: By connector, what its double signs webhooks with.
+    """
+
+    config: Path
+    listen: str
+    signing: Mapping[str, Secret]
+
+    def webhook_url(self, kind: str) -> str:
+        """Give the address a double sends its webhooks to."""
+        return f"http://{self.listen}/webhooks/{kind}"
+
+
+def prepare(home: Path, *, listen: str, base: str) -> Ground:
+    """Write the secrets that are missing, and the configuration.
 
     Args:
         base: Where the doubles are served.
-        doubles: Told where to send their webhooks, and with which secret.
     """
     home = home.resolve()
     kept = home / "secrets"
     kept.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, make in MAKE.items():
         _keep(kept / name, make)
-    for kind in SIGNING:
-        private = _webhook_keys(kept, kind, doubles[kind])
-        doubles[kind].send_to(f"http://{listen}/webhooks/{kind}", private)
+    signing = {kind: _webhook_keys(kept, kind) for kind in SIGNING}
     config = home / "config.yaml"
+    routes = SHIPPED / "config" / "routes.yaml"
     config.write_text(
-        CONFIG.format(
-            listen=listen,
-            home=home,
-            secrets=kept,
-            base=base,
-            routes=SHIPPED / "routes.d" / "orders.yaml",
-        )
+        CONFIG.format(listen=listen, home=home, secrets=kept, base=base, routes=routes)
     )
-    return config
+    return Ground(config=config, listen=listen, signing=signing)
 
 
 def _keep(path: Path, make: Callable[[], str]) -> None:
@@ -88,11 +99,11 @@ def _keep(path: Path, make: Callable[[], str]) -> None:
             file.write(make())
 
 
-def _webhook_keys(kept: Path, kind: str, double: Double) -> Secret:
+def _webhook_keys(kept: Path, kind: str) -> Secret:
     """Keep what the hub verifies a provider's webhooks with; give what its double signs with."""
     path = kept / f"{kind}_signing_key"
     if not path.exists():
-        private, public = double.new_keys()
+        private, public = double(kind).new_keys()
         _keep(path, private.text)
         _keep(kept / f"{kind}_webhook_secret", public.text)
     return Secret(path.read_text(), kind)

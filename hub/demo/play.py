@@ -7,19 +7,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
-from rich.console import Console
 
 from hub import config as configuration
 from hub.app import Hub, listen, until_stopped
 from hub.demo.buyer import Buyer
 from hub.demo.ground import prepare
-from hub.demo.show import Steps, show_timeline, show_urls
+from hub.demo.show import Steps, show_timeline, show_urls, wide
 from hub.doubles import application, double
 from hub.sandbox import Double
 from hub.shop.vocabulary import VOCABULARY
 from store.keys import create_key
 
 PROVIDERS = ("stripe", "hubspot", "sendgrid", "segment")
+DONE = "\nEvery job is done: each was called under its own key, and no one was told twice.\n"
+NOT_DONE = "\n[red]Not every job is done:[/] `hub jobs --state dead` says why.\n"
 
 
 async def play(home: Path, *, address: str, serve: bool) -> bool:
@@ -29,21 +30,24 @@ async def play(home: Path, *, address: str, serve: bool) -> bool:
         address: The hub's host:port; port 0 takes a free one.
         serve: Go on serving until told to stop.
     """
-    console = Console()
+    console = wide()
     address = _free(address)
     doubles = {kind: double(kind) for kind in PROVIDERS}
     async with _sandbox(doubles) as base:
-        path = prepare(home, listen=address, base=base, doubles=doubles)
+        ground = prepare(home, listen=address, base=base)
+        for kind, secret in ground.signing.items():
+            doubles[kind].send_to(ground.webhook_url(kind), secret)
         environment = {k: v for k, v in os.environ.items() if k != "HUB_LISTEN"}
-        config = configuration.load(path, env=environment, shop=VOCABULARY)
+        config = configuration.load(ground.config, env=environment, shop=VOCABULARY)
         async with _hub(Hub(config)) as hub:
             key = await hub.store.write(lambda tx: create_key(tx, "admin", "demo"))
             async with Buyer(f"http://{address}", base, key["key"]) as buyer:
                 with Steps(console) as steps:
                     order, good = await buyer.play(steps)
-                show_timeline(console, await buyer.timeline(order), good=good)
+                show_timeline(console, await buyer.timeline(order))
+            console.print(DONE if good else NOT_DONE)
             if serve:
-                show_urls(console, f"http://{address}", base, path, key["key"], order)
+                show_urls(console, f"http://{address}", base, ground.config, key["key"], order)
                 await until_stopped()
             return good
 

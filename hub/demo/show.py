@@ -35,18 +35,22 @@ class Steps:
         self.console.print(f"[green]✓[/] {text}")
 
 
-def show_timeline(console: Console, entries: list[dict[str, Any]], *, good: bool) -> None:
-    """Print the order's story: calls, webhooks, events, jobs, attempts, provider references."""
-    table = Table(title="The order's timeline", box=None, header_style="bold", title_justify="left")
-    for column in ("time", "what", "", "state", "reference"):
+def wide() -> Console:
+    """Give a console that does not break lines where nobody looks at a terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+def show_timeline(console: Console, entries: list[dict[str, Any]]) -> None:
+    """Print an order's story: calls, webhooks, facts, events, jobs, attempts, references."""
+    table = Table(box=None, header_style="bold")
+    for column in ("time (UTC)", "", "what", "state", "reference"):
         table.add_column(column, overflow="fold")
     for entry in entries:
         table.add_row(*_row(entry))
         for attempt in entry.get("attempts", ()):
             table.add_row("", "", f"  attempt {attempt['attempt']}", *_tried(attempt))
     console.print(table)
-    told = "every job is done" if good else "[red]not every job is done[/]"
-    console.print(f"\n{told}; each was called under its own key, and no one was told twice.\n")
 
 
 def show_urls(console: Console, hub: str, sandbox: str, config: Path, key: str, order: str) -> None:
@@ -68,7 +72,7 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     }.get(entry["kind"], entry.get("what") or entry.get("id"))
     state = entry.get("state") or ""
     mark = MARKS.get(state, "")
-    at = str(entry["at"])[11:23]
+    at = str(entry["at"])[11:23].rstrip("Z")
     return at, entry["kind"], escape(str(what)), f"{mark} {state}", str(entry.get("ref") or "")
 
 

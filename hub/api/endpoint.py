@@ -42,14 +42,14 @@ class Api:
     Args:
         wait_for: How to wait for the worker, `(check, seconds) -> bool`.
         rules: The shop's settings.
-        event_types: The shop's own event types -> the check of their data.
+        event_types: The shop's own event types -> the JSON Schema of their data.
     """
 
     store: Store
     clock: Clock
     wait_for: Wait
     rules: ShopRules
-    event_types: Mapping[str, Any] = field(default_factory=dict)
+    event_types: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

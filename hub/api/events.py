@@ -47,13 +47,6 @@ class OwnEvent(BaseModel):
     origin: Literal["live", "import"] = "live"
 
 
-def checkers(schemas: Mapping[str, Json]) -> dict[str, Draft202012Validator]:
-    """Prepare the JSON Schemas of the shop's own types; none of them reaches out for another."""
-    return {
-        name: Draft202012Validator(schema, registry=Registry()) for name, schema in schemas.items()
-    }
-
-
 @events.get("/events", may=EVERYONE, query=FeedQuery, gives={200: "Feed"})
 async def feed(ask: Ask) -> Answer:
     """Read the feed from a cursor on; `next` always leads on, also when there is no more yet."""
@@ -78,11 +71,11 @@ async def feed(ask: Ask) -> Answer:
 async def take(ask: Ask) -> Answer:
     """Take in an event of the shop's own; it is routed like any other."""
     item: OwnEvent = ask.item
-    checker = ask.api.event_types.get(item.type)
-    if checker is None:
+    schema = ask.api.event_types.get(item.type)
+    if schema is None:
         have = ", ".join(sorted(ask.api.event_types)) or "none"
         raise invalid("/type", "undeclared", f"declare it under events: in config.yaml ({have})")
-    if faults := list(_faults(checker, ask.value["data"])):
+    if faults := list(_faults(schema, ask.value["data"])):
         raise Refused("validation_error", "data breaks its schema", errors=faults[:MOST_ERRORS])
     return await once.change(ask, lambda tx: _emit(tx, item, ask.value["data"]))
 
@@ -106,8 +99,9 @@ def _types(ask: Ask, asked: str | None) -> list[str]:
     return wanted
 
 
-def _faults(checker: Draft202012Validator, data: Json) -> Iterator[Json]:
+def _faults(schema: Mapping[str, Json], data: Json) -> Iterator[Json]:
     """Say where data breaks its schema, without repeating what was sent."""
+    checker = Draft202012Validator(schema, registry=Registry())  # reaches out for no other schema
     for error in checker.iter_errors(data):
         rule = str(error.validator)
         detail = TOLD.get(rule, "breaks its schema: {1}").format(error.validator_value, rule)

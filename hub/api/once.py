@@ -5,7 +5,7 @@ An answer is kept without what a page needs to pay; that is put back from the pa
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +14,7 @@ from hub.api import problems
 from hub.api.endpoint import Answer, Ask
 from hub.errors import Refused
 from hub.model import read_json, write_json
+from hub.shop.payments import handoff_of, payment_row
 from store import idempotency
 from store.idempotency import Kept, KeyedCall
 from store.operate import note
@@ -47,7 +48,7 @@ async def change(ask: Ask, work: Work, *, then: Then | None = None) -> Answer:
     asked = Change(ask=ask, work=work, call=call, waits=then is not None)
     first = await ask.api.store.change(_commit, asked)
     if isinstance(first, Kept):
-        return _replay(first)
+        return await _replay(ask, first)
     if then is None:
         return first
     last = await _settled(ask, then, first)
@@ -113,6 +114,17 @@ async def _settled(ask: Ask, then: Then, first: Answer) -> Answer:
         return Answer(status=made["status"], body=made, headers=kind)
 
 
-def _replay(kept: Kept) -> Answer:
+async def _replay(ask: Ask, kept: Kept) -> Answer:
+    """Give a kept answer again, with what the payment's page needs, which was not kept."""
+    body = read_json(kept.body)
+    paid = body.get("payment") if kept.status < 300 else None
+    handoff = None
+    if isinstance(paid, dict):
+        handoff = await ask.api.store.look(lambda tx: _handoff(tx, paid["id"]))
     headers = {**kept.headers, REPLAYED: "true"}
-    return Answer(status=kept.status, body=read_json(kept.body), headers=headers)
+    return Answer(status=kept.status, body=body, handoff=handoff, headers=headers)
+
+
+def _handoff(tx: Tx, payment: str) -> Mapping[str, str] | None:
+    row = payment_row(tx, payment)
+    return None if row is None else handoff_of(tx, row)

@@ -1,17 +1,21 @@
 """A small door: a real store, a key per role, and endpoints that do one thing each."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import text
 
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
-from hub.api.events import checkers
 from hub.clock import ManualClock
+from hub.effects import keyed
 from hub.secrets import Secret
+from hub.shop.facts import RecordPayment
+from hub.shop.payments import AttachPayment, attach_payment, record_payment
 from hub.shop.rules import ShopRules
 from store import keys
 from store.crypto import new_key
@@ -42,6 +46,45 @@ class Door:
 
     async def post(self, path, body, **more):
         return await self.send("POST", path, json=body, **more)
+
+
+class Provider:
+    """What the worker would bring: an outcome for each payment asked for, when it is let.
+
+    `answers` says what the next payments become: a handoff, or an error; without one, nothing
+    comes in time. `meanwhile` is done once while a call waits.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.answers, self.waits, self.meanwhile = store, [], 0, None
+
+    async def wait_for(self, met, within):
+        self.waits += 1
+        assert within == 8.0
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        if not await met() and self.answers:
+            told = self.answers.pop(0)
+            await self.store.write(lambda tx: attach_payment(tx, self._outcome(tx, told)))
+        return await met()
+
+    def _outcome(self, tx, told):
+        row = tx.row(text("SELECT id, connector FROM payments ORDER BY id DESC LIMIT 1"))
+        more = {"error": told} if isinstance(told, str) else {"handoff": told, "ref": f"pi_{row.id}"}
+        return AttachPayment(payment=row.id, connector=row.connector, **more)
+
+    async def fact(self, fact, payment, **more):
+        """Let the provider's webhook say something of a payment it knows as `pi_<our id>`."""
+        item = RecordPayment(
+            connector="pay",
+            fact=fact,
+            payment=f"pi_{payment}",
+            ref=f"ch_{payment}",
+            occurred_at=self.store.clock.now(),
+            **more,
+        )
+        await self.store.change(lambda tx, it: record_payment(tx, it, ShopRules()), item)
 
 
 async def problem(answer, code):
@@ -82,21 +125,26 @@ def made_keys():
 
 
 @pytest.fixture
-async def wait_for():
-    async def once(met, within):
-        return await met()
+async def provider(store):
+    """Stand in for the worker and its connector."""
+    return Provider(store)
 
-    return once
+
+@pytest.fixture
+def wait_for(provider):
+    return provider.wait_for
 
 
 @pytest.fixture
 def rules():
-    return ShopRules(currencies=("EUR", "CHF"))
+    day = keyed(timedelta(hours=24))
+    actions = {"create_payment": day, "create_checkout": day, "refund": day}
+    return ShopRules(currencies=("EUR", "CHF"), payment_connectors={"pay": actions})
 
 
 @pytest.fixture
 def api(store, clock, wait_for, rules):
-    types = checkers({"loyalty.points_changed": POINTS})
+    types = {"loyalty.points_changed": POINTS}
     return Api(store=store, clock=clock, wait_for=wait_for, rules=rules, event_types=types)
 
 

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from hub.plugin import Connector
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "connectors"
+_PLUGINS = "hub_plugins"
 
 
 def discover(kind: str, folders: Iterable[Path] = ()) -> type[Connector]:
@@ -59,7 +61,7 @@ def _modules(kind: str, folders: Iterable[Path]) -> Iterable[Any]:
         yield importlib.import_module(f"connectors.{kind}")
     for folder in folders:
         if (path := Path(folder) / kind / "__init__.py").exists():
-            yield _import_folder(f"hub_plugins.{kind}", path)
+            yield _import_folder(f"{_PLUGINS}.{kind}", path)
     for entry in entry_points(group="hub.connectors", name=kind):
         yield importlib.import_module(entry.module)
 
@@ -72,6 +74,7 @@ def _import_folder(name: str, path: Path) -> Any:
     )
     if spec is None or spec.loader is None:
         raise LookupError(f"{path} cannot be imported")
+    sys.modules.setdefault(_PLUGINS, _package(_PLUGINS))
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -79,3 +82,10 @@ def _import_folder(name: str, path: Path) -> Any:
         del sys.modules[name]  # half a module must not pass for one the next time
         raise
     return module
+
+
+def _package(name: str) -> ModuleType:
+    """Make an empty package; without it a plugin could not import its own other files."""
+    package = ModuleType(name)
+    package.__path__ = []
+    return package

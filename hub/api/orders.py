@@ -61,7 +61,7 @@ class OrdersQuery(Query):
 class OrderQuery(Query):
     """What to show beside the order; then it has no ETag."""
 
-    expand: Listed[Literal["payments", "events", "jobs", "cases"]] = ()
+    expand: Listed[Literal["payments", "events", "jobs", "cases", "sync"]] = ()
 
 
 @orders.post(
@@ -114,9 +114,8 @@ async def get_order(ask: Ask) -> Answer:
         )
 
     answer = await ask.api.store.look(work)
-    if told := {"events", "jobs"} & set(expand):
-        entries = await _story(ask)
-        answer.body.update({name: _only(entries, name[:-1]) for name in told})
+    if {"events", "jobs", "sync"} & set(expand):
+        answer.body.update(_told(await _story(ask), expand))
     return answer
 
 
@@ -148,5 +147,25 @@ async def _story(ask: Ask) -> list[dict[str, Json]]:
     return found
 
 
-def _only(entries: Sequence[Mapping[str, Any]], kind: str) -> list[Json]:
-    return [entry for entry in entries if entry["kind"] == kind]
+def _told(entries: Sequence[Mapping[str, Any]], expand: Sequence[str]) -> dict[str, Json]:
+    """Take out of an order's story what `expand` names."""
+    done = [entry for entry in entries if entry["kind"] == "job"]
+    parts: dict[str, Json] = {
+        "events": [entry for entry in entries if entry["kind"] == "event"],
+        "jobs": done,
+        # The newest job of each action that a route wrote says how far the other side is.
+        "sync": list(
+            {(e["connector"], e["action"]): _sync(e) for e in done if e["route"]}.values()
+        ),
+    }
+    return {name: part for name, part in parts.items() if name in expand}
+
+
+def _sync(entry: Mapping[str, Any]) -> dict[str, Json]:
+    return {
+        "connector": entry["connector"],
+        "action": entry["action"],
+        "state": entry["state"],
+        "at": entry["ended_at"] or entry["at"],
+        "remote_id": entry["ref"],
+    }

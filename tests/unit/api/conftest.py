@@ -71,7 +71,9 @@ class Provider:
 
     def _outcome(self, tx, told):
         row = tx.row(text("SELECT id, connector FROM payments ORDER BY id DESC LIMIT 1"))
-        more = {"error": told} if isinstance(told, str) else {"handoff": told, "ref": f"pi_{row.id}"}
+        more = (
+            {"error": told} if isinstance(told, str) else {"handoff": told, "ref": f"pi_{row.id}"}
+        )
         return AttachPayment(payment=row.id, connector=row.connector, **more)
 
     async def fact(self, fact, payment, **more):

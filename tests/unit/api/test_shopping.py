@@ -20,7 +20,9 @@ ELSEWHERE = {
     "external_ref": "S-1",
     "currency": EUR,
     "customer": {"email": "bob@example.com"},
-    "lines": [{"sku": "X", "title": "Hat", "qty": 1, "unit_price": {"amount": 500, "currency": EUR}}],
+    "lines": [
+        {"sku": "X", "title": "Hat", "qty": 1, "unit_price": {"amount": 500, "currency": EUR}}
+    ],
 }
 
 
@@ -113,7 +115,7 @@ async def test_a_slow_provider_leaves_the_payment_created_and_then_polled(door, 
     where = f"/v1/payments/{body['payment']['id']}"
     assert "client_secret" not in await (await door.get(where)).json()
     provider.answers = [SECRET]
-    await provider.wait_for(lambda: _no(), 8.0)
+    await provider.wait_for(_no, 8.0)
     assert (await (await door.get(where)).json())["client_secret"] == "canary-secret"
 
 

@@ -13,8 +13,8 @@ from hub.api.endpoint import Api
 from hub.breaker import Gate
 from hub.clock import Clock, SystemClock
 from hub.config import Config
+from hub.config.instances import ConnectorConfig
 from hub.http import Outbound
-from hub.instances import ConnectorConfig
 from hub.model import Event, NewJob
 from hub.perform import Account
 from hub.reconcile import Reconciler

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hub import log, retry
-from hub.attempt import AttemptHttp
 from hub.breaker import Gate
 from hub.clock import Clock
 from hub.errors import CallError, Reject
 from hub.http import Client
+from hub.http.attempt import AttemptHttp
 from hub.model import Job, Outcome, read_json
 from hub.plugin import ActionSpec, Call, Connector, ItemResult, Links, sent_key
 

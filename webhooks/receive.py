@@ -13,10 +13,10 @@ from aiohttp import web
 
 from hub import log
 from hub.clock import Clock
+from hub.config.instances import WebhookSecret
 from hub.effects import upsert
 from hub.errors import HubError, NotStored, Retry, SignatureError
 from hub.ids import new_id
-from hub.instances import WebhookSecret
 from hub.model import Event, Job, NewJob, Request, write_json
 from hub.payments import fact_jobs
 from hub.plugin import Connector

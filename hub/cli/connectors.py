@@ -17,12 +17,12 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli import ground
-from hub.declared import folders
+from hub.config.declared import folders
 from hub.discovery import homes
-from hub.document import read, resolve
+from hub.config.document import read, resolve
 from hub.errors import ConfigError, HubError
 from hub.model import Json, read_json
-from hub.report import Report
+from hub.config.report import Report
 
 app = ground.new("List connector types and their quality; check one; begin a new one.", lists=True)
 COLUMNS = ("type", "tier", "webhooks", "actions", "folder")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.hubspot import Hubspot, answers, batches
 from hub import Ambiguous, AuthFailed, RateLimited, Reject, Retry, Secret
-from hub.classify import Received
+from hub.http.classify import Received
 
 UTC = ZoneInfo("UTC")
 

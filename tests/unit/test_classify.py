@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hub import Connector, ConnectorSettings, RateLimited, Reject, Skip, write_json
-from hub.classify import Received, clean, retry_after, said, verdict
+from hub.http.classify import Received, clean, retry_after, said, verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

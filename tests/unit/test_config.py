@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub import config, install
+from hub import config
+from hub.config import install
+from hub.config.vocabulary import Vocabulary
 from hub.errors import ConfigError
 from hub.model import Event, read_json
 from hub.retry import Policy
 from hub.routing import Router
 from hub.secrets import Secret
 from hub.shop.events import SCHEMAS, SHOP_EVENTS
-from hub.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "mappings/library/fixtures"

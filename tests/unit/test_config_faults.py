@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hub import config
+from hub.config.vocabulary import Vocabulary
 from hub.shop.events import SCHEMAS, SHOP_EVENTS
-from hub.vocabulary import Vocabulary
 
 HERE = Path(__file__).parent / "config"
 SHOP = Vocabulary(events=SHOP_EVENTS, models=SCHEMAS)

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp.resolver import ThreadedResolver
 
-from hub.egress import Guard, Trip, public, session, target
+from hub.http.egress import Guard, Trip, public, session, target
 from hub.errors import Reject
 
 HOSTILE = [

@@ -13,8 +13,8 @@ from aiohttp import ClientSession, web
 
 from hub import Connector, ConnectorSettings, Event, ManualClock, Request, Secret, schemes
 from hub.breaker import Gate
+from hub.config.instances import WebhookSecret
 from hub.errors import NotStored
-from hub.instances import WebhookSecret
 from hub.perform import Account
 from hub.routing import Router
 from hub.runner import Runner

@@ -1,0 +1,56 @@
+"""Every event that a route may name, and what is known of its data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub.config.instances import Class
+from hub.config.vocabulary import Vocabulary
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """The shop's events, its own types, and what the configured connectors emit.
+
+    Args:
+        data: Event type to the name of its data, as a mapping's `from:` says it: a data schema
+            for the shop's events, the type itself for all others.
+        schema: The JSON Schema behind such a name; None where nobody declared one.
+        unknown: Connectors whose class was not found: any event of theirs may exist.
+    """
+
+    data: Mapping[str, str]
+    schema: Callable[[str], Schema | None]
+    unknown: frozenset[str] = frozenset()
+
+    def matching(self, name: str) -> list[str]:
+        """Give the events that a name, or a name ending in `.*`, stands for."""
+        if name.endswith(".*"):
+            return [known for known in self.data if known.startswith(name[:-1])]
+        return [name] if name in self.data else []
+
+    def near(self, name: str) -> list[str]:
+        """Give the events that share a name's first word, or all."""
+        first = name.partition(".")[0] + "."
+        return [event for event in self.data if event.startswith(first)] or list(self.data)
+
+
+def gather(
+    shop: Vocabulary, own: Mapping[str, Schema], found: Mapping[str, Class | None]
+) -> Events:
+    """Gather all events of a configuration."""
+    emitted = {
+        f"{name}.{word}": model
+        for name, cls in found.items()
+        for word, model in (cls.emits.items() if cls else ())
+    }
+
+    def schema(name: str) -> Schema | None:
+        model = emitted.get(name)
+        return shop.schema(name) or own.get(name) or (model.model_json_schema() if model else None)
+
+    data = dict(shop.events) | {name: name for name in (*own, *emitted)}
+    unknown = frozenset(name for name, cls in found.items() if cls is None)
+    return Events(data=data, schema=schema, unknown=unknown)

@@ -1,0 +1,232 @@
+"""The configured connectors: class found, settings checked, no webhooks without a secret."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from importlib.metadata import entry_points
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from hub.config.parts import Parts
+from hub.config.refusals import hollow, refused
+from hub.config.report import Report, dotted, suggest
+from hub.config.sealing import seal
+from hub.config.settings import ConnectorPart, Defaults, policy
+from hub.discovery import available, discover
+from hub.effects import Limit
+from hub.nodes import Path as Keys
+from hub.nodes import Scalar, Table, nearest, plain
+from hub.plugin import Connector
+from hub.retry import Policy
+from hub.secrets import Secret
+
+CONTRACT = 1
+KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
+SHORTEST_SECRET = 16
+CONNECT, TOTAL = timedelta(seconds=5), timedelta(seconds=30)
+Network = IPv4Network | IPv6Network
+Class = type[Connector]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSecret:
+    """A secret, or public key, and the last day (UTC) on which it is accepted."""
+
+    value: Secret
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorConfig:
+    """One connector as configured; times in seconds.
+
+    Args:
+        account: Whose budget, breaker and hold this is; a connector is one account.
+        secrets: None configured means: this connector takes no webhooks (404).
+        events: Wanted webhook types, without the connector's name; empty means all.
+    """
+
+    name: str
+    type: str
+    cls: Class
+    settings: Any
+    account: str
+    secrets: tuple[WebhookSecret, ...] = ()
+    events: frozenset[str] = frozenset()
+    limits: tuple[Limit, ...] = ()
+    concurrency: int = 8
+    connect: float = 5.0
+    total: float = 30.0
+    retry: Policy = field(default_factory=Policy)
+    allow_private: tuple[Network, ...] = ()
+    paused: bool = False
+
+
+def classes(tree: Table, folders: list[Path], report: Report) -> dict[str, Class | None]:
+    """Find the class of every configured connector; None where there is none, which is a fault."""
+    part = tree.get("connectors")
+    owners = _owners()
+    found: dict[str, Class | None] = {}
+    for key, value in part.pairs if isinstance(part, Table) else ():
+        node = value.get("type") if isinstance(value, Table) else None
+        kind = str(node.value) if isinstance(node, Scalar) else ""
+        where: Keys = ("connectors", key.text, "type")
+        _clash(owners.get(kind, []), kind, where, report)
+        named = KIND.fullmatch(kind)  # the shape pass refuses any other
+        found[key.text] = _class(kind, where, folders, report) if named else None
+        if found[key.text] is None:
+            report.hide(("connectors", key.text, "settings"))
+    return found
+
+
+def _owners() -> dict[str, list[str]]:
+    """Name the distributions that bring each connector type."""
+    owners: dict[str, list[str]] = {}
+    for entry in entry_points(group="hub.connectors"):
+        owners.setdefault(entry.name, []).append(entry.dist.name if entry.dist else entry.value)
+    return owners
+
+
+def _clash(owners: list[str], kind: str, where: Keys, report: Report) -> None:
+    if len(owners) > 1:
+        text = f"type '{kind}' comes from {' and '.join(sorted(owners))}"
+        report.at(where, "connector.clash", text, "uninstall one")
+
+
+def _class(kind: str, where: Keys, folders: list[Path], report: Report) -> Class | None:
+    try:
+        cls = discover(kind, folders)
+    except LookupError as error:
+        fix = suggest(kind, available(folders))
+        report.at(where, "connector.type", str(error), fix if fix.startswith("did") else "")
+        return None
+    except Exception as error:  # noqa: BLE001 -- a plugin's own module may raise anything
+        what = f"{type(error).__name__}: {error}"
+        report.at(where, "connector.type", f"connector type '{kind}' cannot be imported: {what}")
+        return None
+    if cls.contract != CONTRACT:
+        text = f"type '{kind}' is written for contract {cls.contract}, this hub has {CONTRACT}"
+        report.at(where, "connector.contract", text)
+    return cls
+
+
+def inputs(found: Mapping[str, Class | None]) -> Callable[[str], dict[str, Any] | None]:
+    """Tell the JSON Schema of an action's input, by connector type and action (`segment.track`)."""
+    models = {
+        f"{cls.type}.{spec.name}": spec.model
+        for cls in found.values()
+        if cls is not None
+        for spec in cls.actions().values()
+    }
+    return lambda name: models[name].model_json_schema() if name in models else None
+
+
+def instances(
+    tree: Table, parts: Parts, found: Mapping[str, Class | None], report: Report
+) -> dict[str, ConnectorConfig]:
+    """Check every connector whose class is known; those that can be used come back."""
+    production = parts.service.environment == "production"
+    made = {}
+    for name, part in parts.connectors.items():
+        cls = found.get(name)
+        if cls is None:
+            continue
+        path = ("connectors", name)
+        settings = _settings(tree, cls, path, report, production=production)
+        _webhooks(part, cls, path, report, public_url=parts.service.public_url)
+        _plain_urls(settings, part, path, report)
+        made[name] = _config(name, part, cls, settings, parts.defaults)
+    return made
+
+
+def _settings(tree: Table, cls: Class, path: Keys, report: Report, *, production: bool) -> Any:
+    where = (*path, "settings")
+    spot, reached = nearest(tree, where)
+    if reached == where and not isinstance(spot.node, Table):
+        return None  # the shape pass refused it
+    node = seal(spot.node, cls.Settings, where, report, production=production)
+    data = plain(node) if reached == where else {}
+    try:
+        return cls.Settings.model_validate(data)
+    except ValidationError as error:
+        refused(report, error, cls.Settings, where)
+        return cls.Settings.model_construct(**data) if hollow(report, where) else None
+
+
+def _webhooks(
+    part: ConnectorPart, cls: Class, path: Keys, report: Report, *, public_url: str | None
+) -> None:
+    where = (*path, "webhooks")
+    if part.webhooks is None:
+        return
+    if not cls.takes_webhooks():
+        text = f"{part.type} sends no webhooks"
+        report.at(where, "key.unknown", text, "remove webhooks:", key=True)
+        return
+    if not part.webhooks.secrets:
+        text = f"{dotted(where)} has no secrets; anyone could post to it"
+        report.at(where, "webhook.secret", text, "add the signing secret", key=True)
+    if cls.signs_url and public_url is None:
+        text = f"{part.type} signs its URL, so service.public_url is needed"
+        report.at(where, "webhook.public_url", text, "public_url: https://…", key=True)
+    for n, secret in enumerate(part.webhooks.secrets):
+        weak = len(secret.value.reveal()) < SHORTEST_SECRET
+        if weak and not hollow(report, (*where, "secrets", n)):
+            text = (
+                f"{dotted((*where, 'secrets', n))} must have {SHORTEST_SECRET} characters or more"
+            )
+            report.at((*where, "secrets", n), "secret.weak", text)
+    for n, name in enumerate(part.webhooks.events):
+        if cls.emits and name not in cls.emits:
+            text = f"'{name}' is not an event of {part.type}"
+            fix = suggest(name, cls.emits)
+            report.at((*where, "events", n), "webhook.event", text, fix)
+
+
+def _plain_urls(settings: Any, part: ConnectorPart, path: Keys, report: Report) -> None:
+    """Refuse http:// outside the private networks that the connector may reach."""
+    values = vars(settings).items() if settings is not None else ()
+    for name, value in values:
+        if not isinstance(value, str) or not value.lower().startswith("http://"):
+            continue
+        if not _private(urlsplit(value).hostname or "", part.egress.allow_private):
+            text = "http:// is allowed only to networks of egress.allow_private"
+            report.at((*path, "settings", name), "url.plain", text, "https://…")
+
+
+def _private(host: str, networks: tuple[Network, ...]) -> bool:
+    """Say whether a host may be in these networks; a name is judged when it is resolved."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return bool(networks)
+    return any(found in network for network in networks if network.version == found.version)
+
+
+def _config(
+    name: str, part: ConnectorPart, cls: Class, settings: Any, defaults: Defaults
+) -> ConnectorConfig:
+    hooks, timeout, inherited = part.webhooks, part.timeout, defaults.timeout
+    return ConnectorConfig(
+        name=name,
+        type=part.type,
+        cls=cls,
+        settings=settings,
+        account=name,
+        secrets=tuple(WebhookSecret(value=s.value, until=s.until) for s in hooks.secrets)
+        if hooks
+        else (),
+        events=frozenset(hooks.events) if hooks else frozenset(),
+        limits=cls.limits,
+        concurrency=part.concurrency or defaults.concurrency,
+        connect=(timeout.connect or inherited.connect or CONNECT).total_seconds(),
+        total=(timeout.total or inherited.total or TOTAL).total_seconds(),
+        retry=policy(defaults.retry, part.retry),
+        allow_private=part.egress.allow_private,
+        paused=part.paused,
+    )

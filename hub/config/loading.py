@@ -1,0 +1,180 @@
+"""config.yaml → one frozen Config, or all that is wrong with it.
+
+The passes, one file each, each on what the one before left whole: read and compose (document) →
+references → secrets (sealing) → shape (parts) → connectors (instances) → own events (declared) →
+mappings (mapped) and routes (wiring) → rules across keys (rules). Every pass runs whatever the
+others found, so that one run shows every fault.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hub.config import declared, events, install
+from hub.config.document import Document, read, resolve
+from hub.config.instances import ConnectorConfig, classes, inputs, instances
+from hub.config.mapped import Mappings
+from hub.config.parts import Parts, sealed, shape
+from hub.config.report import Report
+from hub.config.rules import across
+from hub.config.settings import Service, Shop, Store
+from hub.config.vocabulary import Vocabulary
+from hub.config.wiring import Wiring
+from hub.errors import ConfigError, Fault
+from hub.nodes import Items, Node, Scalar, Table
+from hub.routing import Route
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that config.yaml says, checked and compiled; never changed while the hub runs.
+
+    Args:
+        shop: None where another system holds the orders.
+        events: The shop's own event types, each with its JSON Schema.
+        folders: Where the admin's own connectors lie.
+        hash: SHA-256 of the files as written, without secrets.
+    """
+
+    service: Service
+    store: Store
+    shop: Shop | None
+    connectors: Mapping[str, ConnectorConfig]
+    routes: tuple[Route, ...]
+    events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    hash: str = ""
+
+
+def load(
+    path: Path | str,
+    *,
+    env: Mapping[str, str],
+    secrets: bool = True,
+    shop: Vocabulary | None = None,
+) -> Config:
+    """Read a configuration.
+
+    Args:
+        env: What `${env:}` reads; HUB_LISTEN and HUB_STORE_URL win over the file.
+        secrets: False lets missing secrets pass, for looking only: nothing can be called.
+        shop: The built-in shop's events, which routes may name.
+
+    Raises:
+        ConfigError: With every fault, warnings included, of every file.
+    """
+    config, faults = _run(Path(path), _Terms(env, shop or Vocabulary(), secrets=secrets))
+    if config is None:
+        raise ConfigError(*faults)
+    return config
+
+
+def check(
+    path: Path | str,
+    env: Mapping[str, str],
+    *,
+    secrets: bool = True,
+    shop: Vocabulary | None = None,
+) -> list[Fault]:
+    """Give every fault and warning of a configuration; run the tests in its mapping files too."""
+    terms = _Terms(env, shop or Vocabulary(), secrets=secrets, tests=True)
+    return _run(Path(path), terms)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """On what terms a configuration is read."""
+
+    env: Mapping[str, str]
+    shop: Vocabulary
+    secrets: bool = True
+    tests: bool = False
+
+
+def _run(path: Path, terms: _Terms) -> tuple[Config | None, list[Fault]]:
+    report = Report()
+    report.add(*install.check())
+    document = read(path, report)
+    if document is None:
+        return None, report.faults([str(path)])
+    made = _passes(document, path.parent, terms, report)
+    return made, report.faults(document.files)
+
+
+def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Config | None:
+    tree = resolve(document.tree, terms.env, home, report, secrets=terms.secrets)
+    report.tree = tree
+    tree = sealed(tree, report, production=_production(tree))
+    parts = shape(tree, report)
+    folders = declared.folders(tree, home, report)
+    found = classes(tree, folders, report)
+    connectors = instances(tree, parts, found, report)
+    own = declared.events(parts, found, report)
+    known = events.gather(terms.shop, own, found)
+    mappings = Mappings(document.mappings, report, sources=known.schema, targets=inputs(found))
+    routes = Wiring(tree, parts, found, connectors, known, mappings, report).routes()
+    if terms.tests:
+        mappings.tested()
+    across(parts, connectors, report)
+    service, store = _environment(parts, terms.env, report)
+    if report.broken or store is None:
+        return None
+    return Config(
+        service=service,
+        store=store,
+        shop=parts.shop,
+        connectors=connectors,
+        routes=routes,
+        events=own,
+        folders=tuple(folders),
+        hash=_hash(document.tree, report),
+    )
+
+
+def _production(tree: Node) -> bool:
+    part = tree.get("service") if isinstance(tree, Table) else None
+    node = part.get("environment") if isinstance(part, Table) else None
+    return isinstance(node, Scalar) and node.value == "production"
+
+
+def _environment(
+    parts: Parts, env: Mapping[str, str], report: Report
+) -> tuple[Service, Store | None]:
+    """Let HUB_LISTEN and HUB_STORE_URL win over the file."""
+    service, store = parts.service, parts.store
+    if listen := env.get("HUB_LISTEN"):
+        service = _changed(service, {"listen": listen}, "HUB_LISTEN", report)
+    if store is not None and (url := env.get("HUB_STORE_URL")):
+        store = _changed(store, {"url": url}, "HUB_STORE_URL", report)
+    return service, store
+
+
+def _changed(part: Model, change: dict[str, str], name: str, report: Report) -> Model:
+    """Give a part with one value out of the environment, checked like the file's."""
+    try:
+        return type(part).model_validate(dict(part) | change)
+    except ValidationError as error:
+        text = str(error.errors()[0]["msg"])
+        report.add(Fault(code="value.type", text=f"{name} {text}"))
+        return part
+
+
+def _hash(tree: Node, report: Report) -> str:
+    """Hash the tree as it was written: references by name, secrets in clear left out."""
+    text = json.dumps(_written(tree, report), separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _written(node: Node, report: Report) -> Any:
+    if isinstance(node, Scalar):
+        return None if report.hides(node) else [node.text, bool(node.style)]
+    if isinstance(node, Items):
+        return [_written(item, report) for item in node.items]
+    return {key.text: _written(value, report) for key, value in node.pairs}

@@ -1,0 +1,98 @@
+"""The mappings a configuration uses: its own and the shipped ones, compiled and checked.
+
+A file of the admin's goes before a shipped one of its name. All of the admin's are compiled, and
+of the shipped ones those that routes use.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import mappings
+from hub.config.document import read_tree
+from hub.config.report import Report
+from hub.model import Json, read_json
+from hub.nodes import Scalar, Table, fault
+from mappings import check as checks
+from mappings import compile as compiler
+from mappings.examples import run_tests
+
+LIBRARY = Path(mappings.__file__ or "").parent / "library"
+SchemaOf = Callable[[str], dict[str, Any] | None]
+Gives = Literal["bool", "text"]
+Mapped = compiler.Mapping
+
+
+class Mappings:
+    """Finds mappings by name; compiles each once.
+
+    Args:
+        admins: Mapping files among the includes.
+        sources: Gives the JSON Schema of a data schema, of an own type, of a connector's event.
+        targets: Gives the JSON Schema of an action's input (`segment.track`).
+    """
+
+    def __init__(
+        self, admins: Iterable[Table], report: Report, *, sources: SchemaOf, targets: SchemaOf
+    ) -> None:
+        self._report, self._sources, self._targets = report, sources, targets
+        self._made: dict[str, Mapped | None] = {}
+        for table in admins:
+            self._own(table)
+
+    def names(self) -> list[str]:
+        """Name every mapping that a route may use."""
+        return sorted({*self._made, *(path.stem for path in LIBRARY.glob("*.yaml"))})
+
+    def find(self, name: str) -> Mapped | None:
+        """Give a mapping; None where it does not exist, or has faults, which are noted."""
+        if name not in self._made and (path := LIBRARY / f"{name}.yaml").is_file():
+            table = read_tree(path, self._report)
+            self._made[name] = self._compiled(table) if table is not None else None
+        return self._made.get(name)
+
+    def expression(self, scalar: Scalar, source: str, gives: Gives) -> compiler.Compiled | None:
+        """Compile an expression of a route over the events of one data schema."""
+        root = compiler.root_of(source if "@" in source else "")
+        file = scalar.source.file
+        made, faults = compiler.expression(scalar, file=file, names=("event", root), gives=gives)
+        self._report.add(*faults)
+        if made is not None:
+            schema = self._sources(source)
+            self._report.add(*checks.expression(made, schema, file=file, root=root))
+        return made
+
+    def tested(self) -> None:
+        """Run the tests in the admin's own mapping files; their fixtures lie beside them."""
+        for made in self._made.values():
+            if made is not None and Path(made.file).parent != LIBRARY:
+                self._report.add(*run_tests(made, _fixtures(Path(made.file).parent)))
+
+    def _own(self, table: Table) -> None:
+        node = table.get("mapping")
+        name = node.text if isinstance(node, Scalar) else ""
+        if name in self._made:
+            text = f"there is a mapping '{name}' already"
+            self._report.add(fault(node or table, "yaml.duplicate", text, fix="rename one"))
+            return
+        self._made[name] = self._compiled(table)
+
+    def _compiled(self, table: Table) -> Mapped | None:
+        made, faults = compiler.mapping(table, file=table.source.file)
+        self._report.add(*faults)
+        if made is not None:
+            source, target = self._sources(made.from_schema), self._targets(made.to)
+            self._report.add(*checks.check(made, source, target))
+        return made
+
+
+def _fixtures(folder: Path) -> Callable[[str], Json]:
+    """Read the fixtures of the mapping files in a folder."""
+
+    def load(name: str) -> Json:
+        for path in (folder / "fixtures" / name, folder / name, LIBRARY / "fixtures" / name):
+            if path.is_file():
+                return read_json(path.read_bytes())
+        raise LookupError(name)
+
+    return load

@@ -1,0 +1,62 @@
+"""Rules across keys, when every key for itself is right."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+from hub.config.instances import ConnectorConfig
+from hub.config.parts import Parts
+from hub.config.references import Unset
+from hub.config.report import Report, dotted
+from hub.nodes import Path, nearest
+from hub.secrets import Secret
+
+KEY_BYTES = 32
+
+
+def across(parts: Parts, connectors: Mapping[str, ConnectorConfig], report: Report) -> None:
+    """Note what does not go together."""
+    _leases(parts, connectors, report)
+    if parts.store is not None:
+        _keys(parts.store.encryption_keys, report)
+
+
+def _leases(parts: Parts, connectors: Mapping[str, ConnectorConfig], report: Report) -> None:
+    """A job's lease must outlast any one attempt."""
+    lease = parts.service.lease.total_seconds()
+    for name, config in connectors.items():
+        if config.total >= lease:
+            text = f"service.lease {lease:g}s must exceed the timeout of {name}, {config.total:g}s"
+            report.at(_timeout(name, report), "lease.short", text, "a longer lease")
+        for spec in config.cls.actions().values():
+            if spec.timeout is not None and spec.timeout >= lease:
+                what = f"{name}.{spec.name}"
+                text = f"service.lease {lease:g}s must exceed the {spec.timeout:g}s of {what}"
+                report.at(("service", "lease"), "lease.short", text, "a longer lease")
+
+
+def _timeout(name: str, report: Report) -> Path:
+    """Say which key gives a connector its timeout."""
+    for path in (("connectors", name, "timeout", "total"), ("defaults", "timeout", "total")):
+        if nearest(report.tree, path)[1] == path:
+            return path
+    return ("service", "lease")
+
+
+def _keys(keys: tuple[Secret, ...], report: Report) -> None:
+    where: Path = ("store", "encryption_keys")
+    if not keys:
+        text = "store.encryption_keys has no key; stored bodies could not be encrypted"
+        report.at(where, "secret.weak", text, 'encryption_keys: ["${env:HUB_KEY}"]', key=True)
+    for n, key in enumerate(keys):
+        if not isinstance(key, Unset) and not _strong(key):
+            path = (*where, n)
+            text = f"{dotted(path)} must be {KEY_BYTES} bytes in base64"
+            report.at(path, "secret.weak", text, "hub secrets new")
+
+
+def _strong(key: Secret) -> bool:
+    try:
+        return len(base64.b64decode(key.reveal(), validate=True)) == KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False

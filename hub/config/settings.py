@@ -1,0 +1,245 @@
+"""The shape of config.yaml: one model per part, each key with its type, bounds and default.
+
+Only keys that do something stand here; every other key is refused. Texts are still names here
+(events, actions, mappings): hub.config.wiring looks them up.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from hub.config.units import (
+    Address,
+    Cidr,
+    Count,
+    Currency,
+    Day,
+    Duration,
+    EventType,
+    Listen,
+    Locale,
+    Name,
+    Number,
+    Size,
+    Slug,
+    TimeZone,
+    listed,
+    refuse,
+)
+from hub.model import Origin
+from hub.retry import Policy
+from hub.secrets import Secret
+
+VERSION = 1
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+DAY = timedelta(hours=24)
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    plain = parts.scheme == "http" and parts.hostname in LOOPBACK
+    if not parts.hostname or not (parts.scheme == "https" or plain) or parts.query:
+        refuse("value.type", "wants an https URL", "https://hub.example.com")
+    return value.rstrip("/")
+
+
+def _store_url(value: str) -> str:
+    if not value.startswith("sqlite:///") or value == "sqlite:///":
+        refuse("value.choice", "wants sqlite:///FILE; no other store is built in yet")
+    return value
+
+
+def _version(value: Any) -> Any:
+    if value != VERSION or isinstance(value, bool):
+        refuse("value.choice", f"must be {VERSION}; a newer file needs a newer hub")
+    return value
+
+
+class Part(BaseModel):
+    """A mapping of config.yaml; an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Limits(Part):
+    """What the request guard lets in: a body's size (413), and how long it may take (408)."""
+
+    body: Size = 1 << 20
+    read_within: Duration = timedelta(seconds=10)
+
+
+class Service(Part):
+    """The process: where it listens, how it ends, how long it holds a job."""
+
+    listen: Listen = Address("127.0.0.1", 8080)
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    environment: Literal["dev", "staging", "production"] = "dev"
+    shutdown_grace: Duration = timedelta(seconds=30)
+    lease: Duration = timedelta(seconds=60)
+    limits: Limits = Limits()
+
+
+class Store(Part):
+    """Where everything is kept; the first key encrypts, all decrypt."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = "sqlite:///var/hub.db"
+    encryption_keys: tuple[Secret, ...]
+
+
+class SecretFiles(Part):
+    """Below which folders `${file:}` may read."""
+
+    file_roots: tuple[str, ...] = ("/run/secrets",)
+
+
+class Hold(Part):
+    """How long stock waits for the money."""
+
+    default: Duration = timedelta(minutes=30)
+
+
+class Shop(Part):
+    """The built-in shop."""
+
+    time_zone: TimeZone
+    locale: Locale
+    currencies: Annotated[tuple[Currency, ...], Field(min_length=1)]
+    hold: Hold = Hold()
+
+
+class OwnEvent(Part):
+    """An event type of the shop's own, and the file of its JSON Schema."""
+
+    schema_file: str = Field(alias="schema")
+
+
+class Backoff(Part):
+    """The wait before attempt n: jitter(min(max, initial * factor^(n-1)))."""
+
+    initial: Duration | None = None
+    factor: Annotated[Number, Field(ge=1, le=10)] | None = None
+    max: Duration | None = None
+    jitter: Literal["full", "equal", "none"] | None = None
+
+
+class RetryKeys(Part):
+    """The part of a retry policy that one place sets; the rest is inherited."""
+
+    max_age: Duration | None = None
+    max_attempts: Annotated[Count, Field(le=10_000)] | None = None
+    backoff: Backoff = Backoff()
+
+
+class Timeout(Part):
+    """Per call: until connected, and in all."""
+
+    connect: Duration | None = None
+    total: Duration | None = None
+
+
+class Defaults(Part):
+    """What connectors and routes inherit."""
+
+    retry: RetryKeys = RetryKeys()
+    timeout: Timeout = Timeout()
+    concurrency: Annotated[Count, Field(le=1000)] = 8
+    on_dead: Literal["continue", "block"] = "continue"
+    on_uncertain: Literal["park", "resend"] = "park"
+
+
+class DatedSecret(Part):
+    """A secret and the last day on which it is accepted."""
+
+    value: Secret
+    until: Day | None = None
+
+
+def _dated(value: Any) -> Any:
+    return [item if isinstance(item, dict) else {"value": item} for item in listed(value)]
+
+
+class Webhooks(Part):
+    """How a connector takes webhooks: its secrets, and the wanted event types (empty: all)."""
+
+    secrets: Annotated[tuple[DatedSecret, ...], BeforeValidator(_dated)] = ()
+    events: tuple[str, ...] = ()
+
+
+class Egress(Part):
+    """Private networks this connector may reach; plain http only there."""
+
+    allow_private: tuple[Cidr, ...] = ()
+
+
+class ConnectorPart(Part):
+    """One account at a provider; `settings` are checked by the connector's own class."""
+
+    type: Name
+    paused: bool = False
+    settings: dict[str, Any] = Field(default_factory=dict)
+    webhooks: Webhooks | None = None
+    concurrency: Annotated[Count, Field(le=1000)] | None = None
+    timeout: Timeout = Timeout()
+    retry: RetryKeys = RetryKeys()
+    egress: Egress = Egress()
+
+
+class RoutePart(Part):
+    """On these events, when this holds, do that action with this mapping."""
+
+    name: Slug
+    on: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
+    do: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
+    map: Slug | None = None
+    when: str | None = None
+    order_by: str | None = None
+    key: str | None = None
+    origins: Annotated[frozenset[Origin], Field(min_length=1)] = frozenset({"live", "backfill"})
+    fresh_for: Duration = DAY
+    on_dead: Literal["continue", "block"] | None = None
+    on_uncertain: Literal["park", "resend"] | None = None
+    retry: RetryKeys = RetryKeys()
+
+
+class Head(Part):
+    """What says how the rest is read."""
+
+    version: Annotated[int, BeforeValidator(_version)]
+    include: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    secrets: SecretFiles = SecretFiles()
+
+
+class Whole(Head):
+    """config.yaml with its includes."""
+
+    service: Service = Service()
+    store: Store
+    shop: Shop | None = None
+    events: dict[EventType, OwnEvent] = Field(default_factory=dict)
+    defaults: Defaults = Defaults()
+    connectors: dict[Name, ConnectorPart] = Field(default_factory=dict)
+    routes: tuple[RoutePart, ...] = ()
+
+
+def policy(*layers: RetryKeys) -> Policy:
+    """Merge retry keys, the nearest last, over the built-in policy.
+
+    >>> policy(RetryKeys(max_attempts=3), RetryKeys(max_age="6h")).max_attempts
+    3
+    """
+    found: dict[str, Any] = {}
+    for layer in layers:
+        wait = layer.backoff
+        keys = {
+            "max_age": layer.max_age,
+            "max_attempts": layer.max_attempts,
+            "initial": wait.initial and wait.initial.total_seconds(),
+            "factor": wait.factor,
+            "max_wait": wait.max and wait.max.total_seconds(),
+            "jitter": wait.jitter,
+        }
+        found |= {key: value for key, value in keys.items() if value is not None}
+    return Policy(**found)

@@ -125,9 +125,11 @@ class _Reads:
         return _UNKNOWN
 
     def _lacks(self, node: nodes.Node, name: str) -> str:
-        box = path_of(node.node) if isinstance(node, nodes.Getattr | nodes.Getitem) else "an item"
-        schema = f" ({self._schema})" if self._schema and "." not in box else ""
-        return f"'{box}'{schema} has no field '{name}'"
+        box = node.node if isinstance(node, nodes.Getattr | nodes.Getitem) else None
+        if box is None:
+            return f"an item has no field '{name}'"
+        schema = f" ({self._schema})" if self._schema and isinstance(box, nodes.Name) else ""
+        return f"'{path_of(box)}'{schema} has no field '{name}'"
 
 
 class _Sets:

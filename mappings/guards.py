@@ -126,7 +126,7 @@ def apply(
     budget: Budget, cost: str, change: Callable[..., Json], value: Json, *given: Json, **named: Json
 ) -> Json:
     """Run a filter, paying by its cost for what it reads, and for the text it makes."""
-    budget.spend(_COSTS[cost](value))
+    budget.spend(_COSTS[cost](value, budget.work))
     made = change(value, *given, **named)
     if type(made) is str:
         if len(made) > MAX_TEXT:
@@ -135,24 +135,24 @@ def apply(
     return made
 
 
-def _by_length(value: Json) -> int:
+def _by_length(value: Json, _: int) -> int:
     if type(value) is str:
         return 1 + (len(value) >> 3)
     return 1 + len(value) if type(value) in (list, dict) else 1
 
 
-_COSTS: dict[str, Callable[[Json], int]] = {
-    "one": lambda _: 1,
+_COSTS: dict[str, Callable[[Json, int], int]] = {
+    "one": lambda _value, _limit: 1,
     "length": _by_length,
     "all": weight,
-    "babel": lambda _: 100,
+    "babel": lambda _value, _limit: 100,
 }
 
 
 def equal(budget: Budget, one: Json, other: Json) -> bool:
     """Compare, paying for what is inside."""
     if type(one) in (list, dict) and type(other) in (list, dict):
-        budget.spend(weight(one))
+        budget.spend(weight(one, budget.work))
     return same(one, other)
 
 
@@ -164,7 +164,7 @@ def unequal(budget: Budget, one: Json, other: Json) -> bool:
 def contains(budget: Budget, item: Json, box: Json) -> bool:
     """Find an item in a list, a text in a text, a key in an object."""
     if type(box) is list:
-        budget.spend(weight(box))
+        budget.spend(weight(box, budget.work))
         return any(same(item, other) for other in box)
     if type(box) is dict:
         return a_text(item) in box

@@ -173,14 +173,14 @@ def same(one: Json, other: Json) -> bool:
     return True
 
 
-def weight(value: Json) -> int:
-    """Say what looking at all of a value costs, in nodes of an expression.
+def weight(value: Json, limit: int) -> int:
+    """Say what looking at all of a value costs, in nodes of an expression; stop past the limit.
 
-    >>> weight("x" * 800), weight([1, 2, {"a": "b"}])
+    >>> weight("x" * 800, 999), weight([1, 2, {"a": "b"}], 999)
     (101, 6)
     """
     total, left = 0, [value]
-    while left:
+    while left and total <= limit:
         item = left.pop()
         total += 1
         if type(item) is str:

@@ -1,0 +1,40 @@
+"""One sandbox and one hub for all tests that need no other; a shop front of its own for each."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.e2e.shop import Shop
+from tests.e2e.stage import TRACEBACK, Hub, Sandbox
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    made = Sandbox(tmp_path_factory.mktemp("sandbox"))
+    try:
+        made.start()
+        yield made
+        assert TRACEBACK not in made.said(), made.said()
+    finally:
+        made.kill()
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Hub]:
+    made = Hub(tmp_path_factory.mktemp("hub"), sandbox)
+    try:
+        made.start()
+        yield made
+        assert made.stop() == 0, made.said()
+        said = made.said() + "".join(made.stderr)
+        assert TRACEBACK not in said, said
+    finally:
+        made.kill()
+
+
+@pytest.fixture
+async def shop(hub: Hub) -> AsyncIterator[Shop]:
+    async with Shop(hub) as made:
+        await made.stock("tee", "mug")
+        yield made
+        await made.forget_faults()

@@ -58,7 +58,8 @@ def setup(*, level: str = "INFO", text: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for name in ("aiohttp.access", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def redact(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]:

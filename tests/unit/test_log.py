@@ -1,0 +1,62 @@
+"""No secret and no personal data in a log line, whoever wrote it."""
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+
+from hub import log
+from hub.secrets import Secret
+
+CANARY = "canary4711"
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    root, written = logging.getLogger(), io.StringIO()
+    before = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "stderr", written)
+    log.setup()
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+def test_a_line_is_json_with_its_message_and_fields(lines) -> None:
+    log.get("x").info("job settled", job="job_1", ms=3)
+    [line] = lines()
+
+
+X
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"token": CANARY},
+        {"email": f"{CANARY}@example.com"},
+        {"secret_like": Secret(CANARY, "NAME")},
+        {"error": f"Bearer {CANARY}"},
+        {"error": f"the key sk_test_{CANARY} is wrong"},
+        {"error": f"SG.{CANARY}"},
+    ],
+)
+def test_what_is_private_is_masked(lines, fields) -> None:
+    log.get("x").info("call failed", **fields)
+    assert CANARY not in json.dumps(lines())
+
+
+def test_a_librarys_record_passes_the_same_mask(lines) -> None:
+    logging.getLogger("python_http_client").warning("Authorization: Bearer %s", CANARY)
+    [line] = lines()
+    assert CANARY not in json.dumps(line)
+
+
+def test_a_traceback_passes_the_same_mask(lines) -> None:
+    try:
+        int(f"Bearer {CANARY}")
+    except ValueError:
+        log.get("x").exception("attempt failed")
+    assert CANARY not in json.dumps(lines())

@@ -27,9 +27,8 @@ def lines(monkeypatch):
 def test_a_line_is_json_with_its_message_and_fields(lines) -> None:
     log.get("x").info("job settled", job="job_1", ms=3)
     [line] = lines()
-
-
-X
+    assert line["msg"] == "job settled"
+    assert (line["job"], line["ms"], line["level"]) == ("job_1", 3, "info")
 
 
 @pytest.mark.parametrize(

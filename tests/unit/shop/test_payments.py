@@ -45,6 +45,19 @@ def test_the_same_fact_again_changes_nothing(desk):
     assert {name: desk.rows(name) for name in tables} == before
 
 
+def test_an_order_is_paid_once_however_its_money_comes_and_goes(desk):
+    order = desk.ordered()
+    desk.fact(**CAPTURED, order=order)
+    first = desk.row("orders").paid_at
+    for number in range(2):
+        desk.clock.advance(3600)
+        desk.fact("refunded", ref=f"re_{number}", amount=500, at=100, **EUR)
+        desk.fact("refund_failed", ref=f"re_{number}", amount=500, at=200, **EUR)
+    row = desk.row("orders")
+    assert (row.payment_status, row.paid_at, row.placed_at) == ("paid", first, first)
+    assert len(desk.told("order.paid")) == len(desk.told("order.placed")) == 1
+
+
 @pytest.mark.parametrize("facts", list(permutations([FAILED, PENDING, CAPTURED, REFUNDED])))
 def test_every_order_of_arrival_comes_to_the_same(desk, facts):
     order = desk.ordered()
@@ -255,10 +268,9 @@ def test_a_refused_payment_says_why(desk):
     desk.product()
     made = desk.complete(desk.cart())
     payment = made["payment"]["id"]
-    told = desk.do("attach_payment", payment=payment, connector="stripe", error="card declined")
-    assert told == {
-        "payment": payment, "order": made["order"]["id"], "state": "failed", "error": "card declined",
-    }  # fmt: skip
+    order, error = made["order"]["id"], "card declined"
+    told = desk.do("attach_payment", payment=payment, connector="stripe", error=error)
+    assert told == {"payment": payment, "order": order, "state": "failed", "error": error}
     assert desk.row("orders").payment_status == "failed"
     assert len(desk.told("payment.failed")) == len(desk.told("order.payment_failed")) == 1
     # sent again by hand, it went through after all

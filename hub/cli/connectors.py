@@ -18,11 +18,11 @@ import typer
 
 from hub.cli import ground
 from hub.config.declared import folders
-from hub.discovery import homes
 from hub.config.document import read, resolve
+from hub.config.report import Report
+from hub.discovery import homes
 from hub.errors import ConfigError, HubError
 from hub.model import Json, read_json
-from hub.config.report import Report
 
 app = ground.new("List connector types and their quality; check one; begin a new one.", lists=True)
 COLUMNS = ("type", "tier", "webhooks", "actions", "folder")

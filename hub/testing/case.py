@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from hub.model import Json
 
 LONGEST = 600
@@ -64,6 +66,11 @@ def known(what: str, given: Mapping[str, Json], allowed: Collection[str]) -> Non
     need(isinstance(given, dict), f"{what} is no object")
     extra = sorted(set(given) - set(allowed))
     need(not extra, f"{what} has unknown keys {extra}; allowed are {sorted(allowed)}")
+
+
+def faults(error: ValidationError) -> str:
+    """Give what pydantic found, each field with its message, on one line."""
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
 
 
 def short(value: Any) -> str:

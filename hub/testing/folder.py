@@ -1,18 +1,21 @@
 """A connector's folder as the suite sees it: its class, its fixtures, ready instances."""
 
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import ValidationError
+
 from hub.discovery import discover
 from hub.errors import SignatureError
 from hub.model import Json, read_json
 from hub.plugin import Connector, Http
 from hub.secrets import Secret
-from hub.testing.case import Mismatch, known, need
+from hub.testing.case import Mismatch, faults, known, need
 
 NOW = 1_700_000_000.0
 SETTINGS_KEYS = ("settings", "secrets", "window", "coverage", "proof")
@@ -35,7 +38,9 @@ class Folder:
         try:
             found = discover(self.kind, [self.path.parent])
         except LookupError as error:
-            raise Mismatch(f"{error}; the class's `type` must be the folder's name") from error
+            raise Mismatch(
+                f'__init__.py has no connector class with type = "{self.kind}", the folder\'s name'
+            ) from error
         home = sys.modules[found.__module__].__file__ or ""
         need(self.path in Path(home).parents, f"type {self.kind} is taken by {home}")
         return found
@@ -89,7 +94,11 @@ class Folder:
         hidden = self.secret_fields()
         plain = self._plain() | changed
         wrapped = {n: Secret(v, n) if n in hidden and v else v for n, v in plain.items()}
-        return self.connector.Settings(**wrapped)
+        try:
+            return self.connector.Settings(**wrapped)
+        except ValidationError as error:
+            text = f"the settings in settings.json do not fit the class: {faults(error)}"
+            raise Mismatch(text) from error
 
     def make(self, http: Http | None = None, url: str = "", **changed: Json) -> Connector:
         """Make a connector, named as its folder."""
@@ -115,12 +124,24 @@ def load(path: Path) -> Any:
     Raises:
         Mismatch: It is missing or no JSON.
     """
+    name = f"{path.parent.name}/{path.name}"
     try:
         return read_json(path.read_bytes())
     except OSError as error:
-        raise Mismatch(f"{path.name} is missing") from error
+        raise Mismatch(f"{name} is missing") from error
     except ValueError as error:
-        raise Mismatch(f"{path.name} is no JSON") from error
+        raise Mismatch(f"{name} is no JSON{_spot(path)}") from error
+
+
+def _spot(path: Path) -> str:
+    """Say where a file stops being JSON, which the fast decoder does not."""
+    try:
+        json.loads(path.read_bytes())
+    except json.JSONDecodeError as error:
+        return f": line {error.lineno}: {error.msg}"
+    except ValueError as error:
+        return f": {error}"
+    return ""
 
 
 def _is_secret(hint: Any) -> bool:

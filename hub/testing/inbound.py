@@ -122,7 +122,7 @@ def _other_body(sent: Delivery) -> None:
         need(
             error or sent.coverage != "body",
             f"another body ({what}) was accepted; where the provider leaves bytes unsigned, the "
-            'fixture says "coverage": "partial"',
+            'fixture, or settings.json, says "coverage": "partial", or "none"',
         )
 
 

@@ -6,13 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from hub.clock import ManualClock
 from hub.errors import AuthFailed, CallError, Reject
 from hub.http import Outbound
 from hub.model import Json, Outcome, write_json
 from hub.plugin import ActionSpec, Call, Connector, sent_key
 from hub.testing import hostile
-from hub.testing.case import Case, Mismatch, known, need, part, same, short
+from hub.testing.case import Case, Mismatch, faults, known, need, part, same, short
 from hub.testing.folder import NOW, Folder, load
 from hub.testing.judge import Played, judge
 from hub.testing.provider import Provider, check_calls
@@ -163,8 +165,8 @@ def _item(spec: ActionSpec, fixture: Mapping[str, Json]) -> Any:
         if isinstance(given, list):
             return [spec.model.model_validate_json(write_json(one)) for one in given]
         return spec.model.model_validate_json(write_json(given))
-    except ValueError as error:
-        raise Mismatch(f"input is no {spec.model.__name__}: {error}") from error
+    except ValidationError as error:
+        raise Mismatch(f"input is no {spec.model.__name__}: {faults(error)}") from error
 
 
 # -- claims --------------------------------------------------------------------------------------

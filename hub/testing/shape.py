@@ -1,11 +1,13 @@
 """What a connector's folder must be, before anything is played: imports, class, docs, fixtures."""
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 import hub
 from hub.plugin import Connector, ConnectorSettings
@@ -31,6 +33,7 @@ NEVER: Mapping[str, str] = {
     "logging": "call.log is the log",
     "pytest": "fixtures are the tests",
 }
+SECRETISH = re.compile(r"(^|_)((api|access|secret|private|write)_key|token|secret|password)$")
 SANDBOX = ("aiohttp", "hub.sandbox")
 PAYMENT = (
     "create_payment", "create_checkout", "capture_payment", "cancel_payment", "refund",
@@ -142,6 +145,8 @@ def _actions(folder: Folder) -> None:
 
 
 def _settings(folder: Folder) -> None:
+    bare = [n for n, f in folder.connector.Settings.model_fields.items() if _is_bare(n, f)]
+    need(not bare, f"the settings {bare} look like secrets: declare them `Secret`, not `str`")
     made = folder.settings()
     fields = type(made).model_fields
     good = {f.alias or n: getattr(made, n) for n, f in fields.items() if n in made.model_fields_set}
@@ -153,6 +158,10 @@ def _settings(folder: Folder) -> None:
             rest = {n: value for n, value in good.items() if n != (field.alias or name)}
             _refused(folder, rest, f"nothing for {name}, which is required")
     _refused(folder, good | {"a_setting_nobody_knows": 1}, "an unknown setting")
+
+
+def _is_bare(name: str, field: FieldInfo) -> bool:
+    return field.annotation is str and bool(SECRETISH.search(name))
 
 
 def _refused(folder: Folder, given: Mapping[str, object], what: str) -> None:

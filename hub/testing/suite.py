@@ -58,30 +58,40 @@ def _unusable(folder: Folder) -> list[str]:
     try:
         folder.connector  # noqa: B018 -- imports it
     except Exception as error:  # noqa: BLE001 -- a plugin may raise anything; it is reported
-        return [f"{folder.kind}: can be imported\n{_told(folder, error)}"]
+        return [f"{folder.kind}: can be imported\n{_told(error)}{_place(folder, error)}"]
     return []
 
 
-def _failures(folder: Folder, found: list[Case]) -> Iterator[str]:
+def _failures(folder: Folder, found: list[Case]) -> list[str]:
+    """Try every case; what several say alike is said once."""
+    told: dict[str, list[str]] = {}
     for case in found:
         try:
             case.check()
-        except AssertionError as error:
-            yield str(error)
         except Exception as error:  # noqa: BLE001 -- as above
-            yield f"{case}\n{_told(folder, error)}"
+            text = _told(error).removeprefix(f"{case}\n") + _place(folder, error)
+            told.setdefault(text, []).append(str(case))
+    return [f"{cases[0]}{_others(cases)}\n{text}" for text, cases in told.items()]
 
 
-def _told(folder: Folder, error: Exception) -> str:
-    """Name an error, and the last line of the folder's own code that it passed."""
-    if isinstance(error, Mismatch):
-        return str(error)
-    places = [(frame.filename, frame.lineno) for frame in extract_tb(error.__traceback__)]
-    if isinstance(error, SyntaxError):
-        places.append((error.filename or "", error.lineno))
-    own = [(Path(name), line) for name, line in places if Path(name).is_relative_to(folder.path)]
-    place = "".join(f" at {path.relative_to(folder.path)}:{line}" for path, line in own[-1:])
-    return f"{type(error).__name__}: {error}{place}"
+def _others(cases: list[str]) -> str:
+    return f" (and {len(cases) - 1} more)" if len(cases) > 1 else ""
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, Mismatch) else f"{type(error).__name__}: {error}"
+
+
+def _place(folder: Folder, error: BaseException | None) -> str:
+    """Name the last line of the folder's own code that an error, or its cause, passed."""
+    found = list[tuple[Path, int | None]]()
+    while error is not None:
+        found += [(Path(f.filename), f.lineno) for f in extract_tb(error.__traceback__)]
+        if isinstance(error, SyntaxError):
+            found.append((Path(error.filename or ""), error.lineno))
+        error = error.__cause__ or error.__context__
+    own = [(path, line) for path, line in found if path.is_relative_to(folder.path)]
+    return "".join(f"\n  at {path.relative_to(folder.path)}:{line}" for path, line in own[-1:])
 
 
 def _for_silver(folder: Folder) -> Iterator[str]:

@@ -13,17 +13,17 @@ from aiohttp import web
 
 import hub
 from hub import config, testing
-from hub.http.classify import Received, verdict
 from hub.cli import connectors
 from hub.clock import SystemClock
+from hub.config.vocabulary import Vocabulary
 from hub.doubles import application, double
 from hub.http import Outbound
+from hub.http.classify import Received, verdict
 from hub.model import Request
 from hub.plugin import Call
 from hub.secrets import Secret
 from hub.shop.events import SCHEMAS, SHOP_EVENTS
 from hub.testing import delivery, folder, judge, outbound, provider
-from hub.config.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/connectors.md").read_text()

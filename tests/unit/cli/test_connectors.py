@@ -123,7 +123,7 @@ def test_a_class_that_is_not_there_is_one_fault_and_not_one_for_each_case(tmp_pa
     done = hub("check", "./pigeon", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stdout.count("FAILED") == 1
-    assert "No module named 'nothing_of_that_name' at __init__.py:3" in done.stdout
+    assert "No module named 'nothing_of_that_name'\n  at __init__.py:3\n" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -17,4 +17,4 @@ def test_the_examples_hold(name):
 
 
 def test_there_are_examples():
-    assert sum(doctest.testmod(importlib.import_module(name)).attempted for name in MODULES) > 10
+    assert sum(doctest.testmod(importlib.import_module(name)).attempted for name in MODULES) >= 8

@@ -161,6 +161,11 @@ STOPS = [
     ("a {{ order.null }}", "mapping.null", 12),
     ("a {{ order.money }}", "mapping.text", 12),
     ("a {{ order.nothing | default(none) }}", "mapping.null", 22),
+    # `default` and `is defined` are about what is missing, not about what is wrong
+    ("{{ (order.text + 1) | default(1) }}", "mapping.kind", 5),
+    ("{{ order.n | upper | default(1) }}", "mapping.kind", 14),
+    ("{{ (1 / 0) | default(1) }}", "mapping.number", 5),
+    ("{{ (order.n | upper) is defined }}", "mapping.kind", 15),
     ("{{ order.nothing | required('a phone is needed') }}", "mapping.missing", 20),
     ("{{ order.null | required('a phone is needed') }}", "mapping.missing", 17),
 ]

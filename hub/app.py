@@ -14,6 +14,7 @@ from hub.breaker import Gate
 from hub.clock import Clock, SystemClock
 from hub.config import Config
 from hub.config.instances import ConnectorConfig
+from hub.errors import NotStored
 from hub.http import Outbound
 from hub.model import Event, NewJob
 from hub.perform import Account
@@ -22,6 +23,7 @@ from hub.routing import Router
 from hub.runner import Runner
 from hub.shop import Shop, rules_of
 from hub.worker import Worker
+from store import idempotency
 from store.store import Store
 from webhooks.receive import Door, Receiver
 
@@ -47,6 +49,7 @@ class Hub:
         """Open the store and the connectors, then begin to work."""
         service = self.config.service
         self.store = await self._open_store()
+        await self.store.write(idempotency.release)  # the calls of an earlier process, cut short
         await self.outbound.open()
         self.accounts = {name: self._account(c) for name, c in self.config.connectors.items()}
         for account in self.accounts.values():
@@ -67,6 +70,7 @@ class Hub:
         self._duties = [
             asyncio.create_task(reconciler.forever()),
             asyncio.create_task(self._watch_neighbours()),
+            asyncio.create_task(self._forget_answers()),
         ]
 
     async def stop(self) -> None:
@@ -164,6 +168,15 @@ class Hub:
         service = self.config.service
         base = service.public_url or f"http://{service.listen.host}:{service.listen.port}"
         return f"{base}/webhooks/{name}"
+
+    async def _forget_answers(self) -> None:
+        """Drop the answers kept for Idempotency-Keys once they are old."""
+        while True:
+            await self.clock.sleep(3600)
+            try:
+                await self.store.write(idempotency.forget)
+            except NotStored:
+                self.log.exception("duty failed")
 
     async def _watch_neighbours(self) -> None:
         """Notice what a command beside the hub has written."""

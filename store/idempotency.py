@@ -74,6 +74,16 @@ def finish(tx: Tx, call: KeyedCall, kept: Kept) -> None:
     tx.run(update(idempotency).where(_of(call)).values(values))
 
 
+def release(tx: Tx) -> int:
+    """Let the calls run again that still waited when their hub ended; gives how many.
+
+    Only for a store that nobody else serves. What they had changed leads them to the same answer.
+    """
+    over = tx.now - LOCKED_FOR
+    waiting = update(idempotency).where(idempotency.c.status == RUNNING)
+    return tx.run(waiting.where(idempotency.c.created_at > over).values(created_at=over))
+
+
 def forget(tx: Tx) -> int:
     """Delete the rows that are over; gives how many."""
     return tx.run(delete(idempotency).where(idempotency.c.created_at < tx.now - KEPT_FOR))

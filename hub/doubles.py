@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.clock import Clock
-from hub.discovery import discover
+from hub.discovery import discover, homes
 from hub.model import Json, read_json, write_json
 from hub.sandbox import Double, Fault
 from hub.secrets import Secret
@@ -42,6 +42,11 @@ def double(kind: str, folders: Iterable[Path] = (), *, clock: Clock | None = Non
         raise LookupError(f"the connector type '{kind}' has no sandbox.py") from error
     found: Double = made(clock=clock)
     return found
+
+
+def with_double(folders: Iterable[Path] = ()) -> list[str]:
+    """Name the connector types that have a double."""
+    return sorted(kind for kind, home in homes(folders).items() if (home / "sandbox.py").exists())
 
 
 def application(doubles: Mapping[str, Double]) -> web.Application:

@@ -1,6 +1,7 @@
 """`hub sandbox`: the providers' doubles on loopback, for demos, tests and a shop's own CI."""
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,18 +20,21 @@ app = ground.new("Serve the providers' doubles on loopback.")
 def sandbox(
     types: Annotated[list[str] | None, typer.Argument(help="Connector types; else all.")] = None,
     port: Annotated[int, typer.Option(help="The port; 0 for a free one.")] = 8090,
+    plugins: Annotated[
+        list[Path] | None, typer.Option(help="A folder of your own connectors; may repeat.")
+    ] = None,
     endpoint: Annotated[
         list[str] | None,
         typer.Option(help="TYPE=URL=SECRET: send this double's webhooks there, signed."),
     ] = None,
 ) -> None:
     """Serve the doubles until interrupted; the control API is below /_control."""
-    from hub.discovery import available  # noqa: PLC0415
-    from hub.doubles import double  # noqa: PLC0415
+    from hub.doubles import double, with_double  # noqa: PLC0415
     from hub.secrets import Secret  # noqa: PLC0415
 
     try:
-        doubles = {kind: double(kind) for kind in types or available()}
+        folders = plugins or []
+        doubles = {kind: double(kind, folders) for kind in types or with_double(folders)}
     except LookupError as error:
         raise typer.BadParameter(str(error)) from error
     for told in endpoint or ():

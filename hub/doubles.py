@@ -26,7 +26,7 @@ from hub.model import Json, read_json, write_json
 from hub.sandbox import Double, Fault
 from hub.secrets import Secret
 
-FAULTS = ("429", "500", "hang", "cut", "duplicate", "reorder", "delay", "drop")
+FAULTS = ("429", "500", "hang", "cut", "slow", "duplicate", "reorder", "delay", "drop")
 
 
 def double(kind: str, folders: Iterable[Path] = (), *, clock: Clock | None = None) -> Double:

@@ -45,13 +45,13 @@ class Effect:
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """A fault to play: on answers 429, 500, hang, cut; on webhooks duplicate, reorder, delay, drop.
+    """A fault to play: 429, 500, hang, cut or slow; on webhooks duplicate, reorder, delay, drop.
 
     Args:
         path: Only requests whose path (below the double's prefix) starts with this.
         times: How often; None means until it is cleared.
         acted: `500`, `hang` and `cut` come after the double has acted, not before.
-        after: Seconds: Retry-After of a 429, or a webhook's delay.
+        after: Seconds: Retry-After of a 429, how slow an answer is, or a webhook's delay.
         count: Copies of a duplicated webhook, or how many are held back to be reordered.
         share: Probability, for soaks; 1 means every time.
     """
@@ -102,7 +102,7 @@ class Double:
     """
 
     connector: ClassVar[type[Connector]]
-    ANSWER_FAULTS: ClassVar[frozenset[str]] = frozenset({"429", "500", "hang", "cut"})
+    ANSWER_FAULTS: ClassVar[frozenset[str]] = frozenset({"429", "500", "hang", "cut", "slow"})
     OWN_FAULTS: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0) -> None:
@@ -178,6 +178,9 @@ class Double:
             return await handler(request)
         if fault.fault == "429":
             return self.too_many(fault.after)
+        if fault.fault == "slow":
+            await self.clock.sleep(fault.after)
+            return await handler(request)
         if fault.acted:
             await request.read()
             await handler(request)

@@ -179,6 +179,7 @@ class Double:
         if fault.fault == "429":
             return self.too_many(fault.after)
         if fault.fault == "slow":
+            await request.read()  # it acts all the same where the caller has gone meanwhile
             await self.clock.sleep(fault.after)
             return await handler(request)
         if fault.acted:

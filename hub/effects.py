@@ -1,4 +1,4 @@
-"""What repeating an action does, how often an account may be called, how it proves itself."""
+"""What repeating does, how often an account may be called, how either side proves itself."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 Kind = Literal["read", "write", "message", "money", "alert"]
+Coverage = Literal["body", "partial", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,26 @@ class Limit:
     calls: int
     per: float
     by: Literal["account", "operation"] = "account"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """What the signature of a provider's webhooks is worth: declared, never read off a request.
+
+    Args:
+        covers: `body`: every byte we use is signed. `partial`, `none`: only ids are believed.
+        window: Seconds a signed time may be old, and ahead; None where no time is signed.
+        dedupe: What tells a repeat of the same event.
+        overlap: While a secret is changed the provider signs with the old and the new one.
+        url: Our public URL is signed too.
+    """
+
+    covers: Coverage
+    dedupe: str
+    source: str
+    window: tuple[float, float] | None = None
+    overlap: bool = False
+    url: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,20 +14,43 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import parse_qsl
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from hub.effects import Coverage
 from hub.errors import SignatureError
 from hub.model import Request
 from hub.secrets import Secret
+from webhooks.keys import (
+    certificate_of,
+    certificate_url,
+    chain,
+    ecdsa_p256,
+    ecdsa_p256_sign,
+    ed25519_check,
+    ed25519_public,
+    ed25519_sign,
+    p256_public,
+    rsa_sha256,
+    rsa_sha256_sign,
+)
 
-Coverage = Literal["body", "partial", "none"]
+__all__ = [
+    "WINDOW", "Coverage", "Hmac", "KeyForm", "basic_auth", "certificate_of", "certificate_url",
+    "chain", "ecdsa_p256", "ecdsa_p256_sign", "ed25519_check", "ed25519_public", "ed25519_sign",
+    "form", "fresh", "headers_of", "hmac_b64", "hmac_hex", "key_bytes", "key_of", "matches",
+    "p256_public", "pairs", "query_value", "rsa_sha256", "rsa_sha256_sign", "sha256_hex",
+    "signed_url", "the_header", "unbase64", "unhex",
+]  # fmt: skip
+
 MAX_HEADER = 8192
 MAX_CANDIDATES = 10
 WINDOW = 300.0
+MAX_PARAMETERS = 200
+KeyForm = Literal["text", "hex", "base64"]
 _DIGITS = re.compile(rb"[0-9]{1,16}\Z")
+_HEX = re.compile(rb"[0-9a-f]*\Z")
+_FIELD = re.compile(r"(\{(?:t|id|url|method|body)\})")
+_URL = re.compile(rb"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]+\Z")
 
 
 def the_header(request: Request, name: str) -> bytes:
@@ -36,12 +59,27 @@ def the_header(request: Request, name: str) -> bytes:
     Raises:
         SignatureError: missing, or malformed.
     """
-    sent = [value for key, value in request.headers if key.lower() == name.lower().encode()]
+    first, *more = headers_of(request, name)
+    if more:
+        raise SignatureError("malformed")
+    return first
+
+
+def headers_of(request: Request, name: str) -> list[bytes]:
+    """Give every value of a header that may be sent more than once; at most 10, each sane.
+
+    Raises:
+        SignatureError: missing, malformed or too_many.
+    """
+    wanted = name.lower().encode()
+    sent = [value for key, value in request.headers if key.lower() == wanted]
     if not sent or not sent[0].strip():
         raise SignatureError("missing")
-    if len(sent) > 1 or len(sent[0]) > MAX_HEADER or not sent[0].isascii() or b"\0" in sent[0]:
+    if len(sent) > MAX_CANDIDATES:
+        raise SignatureError("too_many")
+    if any(len(one) > MAX_HEADER or not one.isascii() or b"\0" in one for one in sent):
         raise SignatureError("malformed")
-    return sent[0]
+    return sent
 
 
 def fresh(
@@ -73,6 +111,21 @@ def key_of(secret: Secret) -> bytes:
     if not (value := secret.reveal()).strip():
         raise SignatureError("unsupported")
     return value
+
+
+def key_bytes(secret: Secret, written: KeyForm) -> bytes:
+    """Give a key as HMAC takes it, from how the provider writes it; never an empty one."""
+    text = key_of(secret)
+    try:
+        if written == "hex":
+            text = bytes.fromhex(text.decode())
+        elif written == "base64":
+            text = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise SignatureError("unsupported") from error
+    if not text:
+        raise SignatureError("unsupported")
+    return text
 
 
 def matches(expected: bytes, candidates: Sequence[bytes]) -> None:
@@ -122,6 +175,17 @@ def unbase64(text: bytes) -> bytes:
     return decoded
 
 
+def unhex(text: bytes) -> bytes:
+    """Decode lower-case hex.
+
+    Raises:
+        SignatureError: malformed.
+    """
+    if len(text) % 2 or not _HEX.match(text):
+        raise SignatureError("malformed")
+    return bytes.fromhex(text.decode())
+
+
 def pairs(text: bytes, *, sep: bytes = b",") -> list[tuple[bytes, bytes]]:
     """Split `k=v,k=v`; at most 64 pairs.
 
@@ -137,73 +201,87 @@ def pairs(text: bytes, *, sep: bytes = b",") -> list[tuple[bytes, bytes]]:
     return [(key, value) for key, _, value in found]
 
 
-def ecdsa_p256(public_key: bytes, signature: bytes, message: bytes) -> None:
-    """Raise unless a DER ECDSA signature on P-256 with SHA-256 is good.
+# -- URLs and parameters ---------------------------------------------------------------------------
+def signed_url(request: Request) -> bytes:
+    """Give the configured URL and the query sent, as a provider signs them.
 
-    Args:
-        public_key: DER SubjectPublicKeyInfo.
-        signature: DER, strict.
-        message: All that was signed.
+    Where nothing parts a URL from what is signed behind it, the query must not be able to hold
+    the head of a body: whatever RFC 3986 does not allow in a URL is refused.
 
     Raises:
-        SignatureError: unsupported (not a P-256 key), malformed or mismatch.
+        SignatureError: malformed.
     """
+    url = _raw(request.url)
+    if not _URL.match(url):
+        raise SignatureError("malformed")
+    return url
+
+
+def form(data: bytes) -> list[tuple[str, str]]:
+    """Read form parameters, or a query, in the order sent; at most 200, in UTF-8.
+
+    Raises:
+        SignatureError: malformed or too_many.
+    """
+    if data.count(b"&") >= MAX_PARAMETERS:
+        raise SignatureError("too_many")
     try:
-        key = serialization.load_der_public_key(public_key)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise SignatureError("unsupported") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        return parse_qsl(data.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError as error:  # UnicodeError is one
+        raise SignatureError("malformed") from error
+
+
+def query_value(request: Request, name: str) -> bytes:
+    """Give a parameter of the query that must be there exactly once, and not be empty.
+
+    Raises:
+        SignatureError: missing or malformed.
+    """
+    query = _raw(request.url).partition(b"?")[2]
+    found = [value for key, value in form(query) if key == name]
+    if not found or not found[0]:
+        raise SignatureError("missing")
+    if len(found) > 1:
+        raise SignatureError("malformed")
+    return found[0].encode()
+
+
+def _raw(url: str) -> bytes:
+    try:
+        return url.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise SignatureError("malformed") from error
+
+
+# -- shared secrets --------------------------------------------------------------------------------
+def basic_auth(request: Request, secret: Secret) -> None:
+    """Raise unless HTTP Basic credentials are those of the secret, written `user:password`.
+
+    Raises:
+        SignatureError: unsupported (the secret has no colon), missing, malformed or mismatch.
+    """
+    pair = key_of(secret)
+    if b":" not in pair:
         raise SignatureError("unsupported")
-    try:
-        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, ValueError) as error:
-        raise SignatureError("mismatch") from error
+    matches(b"Basic " + base64.b64encode(pair), [the_header(request, "Authorization")])
 
 
-def ecdsa_p256_sign(private_key: bytes, message: bytes) -> bytes:
-    """Sign as `ecdsa_p256` checks, the same each time (RFC 6979); the key is DER PKCS #8.
-
-    Raises:
-        SignatureError: unsupported (not a P-256 private key).
-    """
-    return _p256_private(private_key).sign(
-        message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-    )
-
-
-def p256_public(private_key: bytes) -> bytes:
-    """Give the DER SubjectPublicKeyInfo of a DER PKCS #8 private key.
-
-    Raises:
-        SignatureError: unsupported (not a P-256 private key).
-    """
-    return (
-        _p256_private(private_key)
-        .public_key()
-        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-
-
-def _p256_private(key: bytes) -> ec.EllipticCurvePrivateKey:
-    try:
-        private = serialization.load_der_private_key(key, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SignatureError("unsupported") from error
-    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.curve.name != "secp256r1":
-        raise SignatureError("unsupported")
-    return private
-
-
+# -- HMAC over a template --------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hmac:
     """An HMAC over a template of the request, in a header of its own.
 
     Args:
         header: Where the signature stands, after `prefix`; several signatures by `separator`.
-        signed: Template over `{t}` and `{body}`.
+        signed: Template over `{t}`, `{id}`, `{url}`, `{method}` and `{body}`.
         time_header: Where the signed time stands; None where the scheme signs none.
+        time_prefix: The time stands in `header` itself, in a part that begins so.
+        time_digits: Digits the time must have: needed where nothing parts it from the body.
+        id_header: Where `{id}` stands.
         unit: Seconds per unit of that time.
+        window: Seconds the time may be old or ahead.
         encoding: How the signature is written.
+        key: How the secret is written.
 
     Coverage: body, where `{body}` stands in the template.
     """
@@ -211,38 +289,68 @@ class Hmac:
     header: str
     signed: str = "{body}"
     time_header: str | None = None
+    time_prefix: str | None = None
+    time_digits: int | None = None
+    id_header: str | None = None
     prefix: str = ""
     separator: str | None = None
     encoding: Literal["hex", "base64"] = "hex"
     digest: Literal["sha256", "sha1", "sha512"] = "sha256"
+    key: KeyForm = "text"
     unit: float = 1.0
     window: float = WINDOW
 
     def verify(self, request: Request, secret: Secret, *, now: float) -> None:
         """Raise SignatureError unless the request is signed with this secret, in time."""
-        stamp = b""
-        if self.time_header:
-            stamp = the_header(request, self.time_header)
-            fresh(stamp, now=now, past=self.window, future=self.window, unit=self.unit)
         sent = the_header(request, self.header)
         parts = sent.split(self.separator.encode()) if self.separator else [sent]
+        stamp = self._stamp(request, parts)
+        if self.timed:
+            fresh(stamp, now=now, past=self.window, future=self.window, unit=self.unit)
         prefix = self.prefix.encode()
         candidates = [p.removeprefix(prefix) for p in parts if p.startswith(prefix)]
         if not candidates:
             raise SignatureError("malformed")
-        matches(self._signature(request.body, stamp, secret), candidates)
+        ident = the_header(request, self.id_header) if self.id_header else b""
+        matches(self._signature(request, stamp, ident, secret), candidates)
 
-    def sign(self, body: bytes, secret: Secret, *, now: float) -> Mapping[str, str]:
-        """Give the headers that `verify` accepts."""
-        stamp = str(int(now / self.unit)).encode() if self.time_header else b""
-        signature = self.prefix + self._signature(body, stamp, secret).decode()
-        headers = {self.header: signature}
-        return headers | {self.time_header: stamp.decode()} if self.time_header else headers
+    def sign(
+        self, body: bytes, secret: Secret, *, now: float, url: str = "", ident: str = "msg_1"
+    ) -> Mapping[str, str]:
+        """Give the headers that `verify` accepts, for a POST of this body to `url`."""
+        stamp = str(int(now / self.unit)) if self.timed else ""
+        request = Request(method="POST", url=url, headers=(), body=body)
+        made = self._signature(request, stamp.encode(), ident.encode(), secret).decode()
+        value = f"{self.prefix}{made}"
+        if self.time_prefix:
+            value = f"{self.time_prefix}{stamp}{self.separator or ','}{value}"
+        headers = {self.header: value}
+        headers |= {self.time_header: stamp} if self.time_header else {}
+        return headers | ({self.id_header: ident} if self.id_header else {})
 
-    def _signature(self, body: bytes, stamp: bytes, secret: Secret) -> bytes:
-        message = b"".join(
-            {"{t}": stamp, "{body}": body}.get(part, part.encode())
-            for part in re.split(r"(\{t\}|\{body\})", self.signed)
-        )
+    @property
+    def timed(self) -> bool:
+        """Say whether a time is signed."""
+        return self.time_header is not None or self.time_prefix is not None
+
+    def _stamp(self, request: Request, parts: Sequence[bytes]) -> bytes:
+        stamp = the_header(request, self.time_header) if self.time_header else b""
+        if self.time_prefix:
+            prefix = self.time_prefix.encode()
+            found = [part.removeprefix(prefix) for part in parts if part.startswith(prefix)]
+            if len(found) != 1:
+                raise SignatureError("malformed" if found else "missing")
+            stamp = found[0]
+        if self.time_digits and len(stamp) != self.time_digits:
+            raise SignatureError("malformed")
+        return stamp
+
+    def _signature(self, request: Request, stamp: bytes, ident: bytes, secret: Secret) -> bytes:
+        url = signed_url(request) if "{url}" in self.signed else b""
+        values = {
+            "{t}": stamp, "{id}": ident, "{url}": url, "{body}": request.body,
+            "{method}": request.method.encode("ascii", "replace"),
+        }  # fmt: skip
+        message = b"".join(values.get(part, part.encode()) for part in _FIELD.split(self.signed))
         make = hmac_hex if self.encoding == "hex" else hmac_b64
-        return make(key_of(secret), message, self.digest)
+        return make(key_bytes(secret, self.key), message, self.digest)

@@ -1,8 +1,9 @@
 """What every aggregate of the shop shares: a version per change, a sequence per event."""
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Executable, Row, Select, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upserting
 
 from store.shop_schema import carts, cases, customers, orders, payments, products, refunds
@@ -24,50 +25,78 @@ TABLES = {
 
 def add(tx: Tx, kind: str, /, **values: Any) -> Stored:
     """Insert an aggregate; give its row."""
-    table = TABLES[kind]
     made = {"created_at": tx.now, "updated_at": tx.now, **values}
-    return tx.connection.execute(insert(table).values(made).returning(*table.c)).one()
+    return tx.connection.execute(_adding(kind, tuple(made)), made).one()
 
 
 def add_new(tx: Tx, kind: str, /, **values: Any) -> Stored | None:
     """Insert an aggregate unless a unique key of it is taken; None where it is."""
-    table = TABLES[kind]
     made = {"created_at": tx.now, "updated_at": tx.now, **values}
-    statement = upserting(table).values(made).on_conflict_do_nothing().returning(*table.c)
-    return tx.connection.execute(statement).first()
+    return tx.connection.execute(_adding_new(kind, tuple(made)), made).first()
 
 
 def change(tx: Tx, kind: str, ident: str, /, **changes: Any) -> Stored:
     """Change an aggregate: its version goes up by one; give the row as it is now."""
-    table = TABLES[kind]
-    statement = (
-        update(table)
-        .where(table.c.id == ident)
-        .values(version=table.c.version + 1, updated_at=tx.now, **changes)
-        .returning(*table.c)
-    )
-    return tx.connection.execute(statement).one()
+    made = {"updated_at": tx.now, **changes}
+    return tx.connection.execute(_changing(kind, tuple(made)), {**made, "this_id": ident}).one()
 
 
 def next_sequence(tx: Tx, kind: str, ident: str) -> int:
     """Number an aggregate's next event, without gaps."""
-    table = TABLES[kind]
-    statement = (
-        update(table)
-        .where(table.c.id == ident)
-        .values(sequence=table.c.sequence + 1)
-        .returning(table.c.sequence)
-    )
-    return int(tx.connection.execute(statement).scalar_one())
+    return int(tx.connection.execute(_numbering(kind), {"this_id": ident}).scalar_one())
 
 
 def get(tx: Tx, kind: str, ident: str) -> Stored | None:
     """Read one aggregate."""
-    table = TABLES[kind]
-    return tx.row(select(table).where(table.c.id == ident))
+    return tx.row(_getting(kind), {"this_id": ident})
 
 
 def lock(tx: Tx, kind: str, ident: str) -> Stored | None:
     """Read one aggregate, so that no other transaction changes it before this one ends."""
+    return tx.row(_locking(kind), {"this_id": ident})
+
+
+# -- statements, each built once -------------------------------------------------------------------
+@cache
+def _adding(kind: str, names: tuple[str, ...]) -> Executable:
     table = TABLES[kind]
-    return tx.row(select(table).where(table.c.id == ident).with_for_update())
+    return insert(table).values(_bound(kind, names)).returning(*table.c)
+
+
+@cache
+def _adding_new(kind: str, names: tuple[str, ...]) -> Executable:
+    table = TABLES[kind]
+    wanted = upserting(table).values(_bound(kind, names))
+    return wanted.on_conflict_do_nothing().returning(*table.c)
+
+
+@cache
+def _changing(kind: str, names: tuple[str, ...]) -> Executable:
+    table = TABLES[kind]
+    values = {"version": table.c.version + 1, **_bound(kind, names)}
+    this = table.c.id == bindparam("this_id")
+    return update(table).where(this).values(values).returning(*table.c)
+
+
+@cache
+def _numbering(kind: str) -> Executable:
+    table = TABLES[kind]
+    this = table.c.id == bindparam("this_id")
+    counted = update(table).where(this).values(sequence=table.c.sequence + 1)
+    return counted.returning(table.c.sequence)
+
+
+@cache
+def _getting(kind: str) -> Select[Any]:
+    table = TABLES[kind]
+    return select(table).where(table.c.id == bindparam("this_id"))
+
+
+@cache
+def _locking(kind: str) -> Select[Any]:
+    return _getting(kind).with_for_update()
+
+
+def _bound(kind: str, names: tuple[str, ...]) -> dict[str, Any]:
+    table = TABLES[kind]
+    return {name: bindparam(name, type_=table.c[name].type) for name in names}

@@ -4,19 +4,38 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, or_, select, update
+from sqlalchemy import Row, and_, bindparam, delete, exists, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upserting
 
 from store.shop_schema import payment_facts, payment_refs, payments, refunds
 from store.tx import Tx
 
+# Built once: these run several times for every fact.
+_BY_REF = (
+    select(payments)
+    .join(payment_refs, payment_refs.c.payment_id == payments.c.id)
+    .where(
+        payment_refs.c.connector == bindparam("connector"),
+        payment_refs.c.provider_ref == bindparam("ref"),
+    )
+)
+_OF_ORDER = (
+    select(payments)
+    .where(payments.c.order_id == bindparam("order"), payments.c.merged_into.is_(None))
+    .order_by(payments.c.id)
+)
+_NAME = upserting(payment_refs).on_conflict_do_nothing()
+_FACTS_OF = (
+    select(payment_facts)
+    .where(payment_facts.c.payment_id == bindparam("payment"))
+    .order_by(payment_facts.c.n)
+)
+
 
 # -- payments and their names ----------------------------------------------------------------------
 def by_ref(tx: Tx, connector: str, ref: str) -> Row[Any] | None:
     """Find a payment by any id its provider gave it."""
-    named = and_(payment_refs.c.connector == connector, payment_refs.c.provider_ref == ref)
-    query = select(payments).join(payment_refs, payment_refs.c.payment_id == payments.c.id)
-    return tx.row(query.where(named))
+    return tx.row(_BY_REF, {"connector": connector, "ref": ref})
 
 
 def by_fact(tx: Tx, connector: str, ref: str) -> Row[Any] | None:
@@ -34,8 +53,7 @@ def by_job(tx: Tx, connector: str, uid: str) -> Row[Any] | None:
 
 def of_order(tx: Tx, order: str) -> list[Row[Any]]:
     """Read an order's payments, oldest first; those merged into another left out."""
-    query = select(payments).where(payments.c.order_id == order, payments.c.merged_into.is_(None))
-    return tx.rows(query.order_by(payments.c.id))
+    return tx.rows(_OF_ORDER, {"order": order})
 
 
 def all_of(tx: Tx) -> list[Row[Any]]:
@@ -66,7 +84,7 @@ def unmatched(tx: Tx, before: datetime) -> list[Row[Any]]:
 def name(tx: Tx, payment: str, connector: str, ref: str) -> None:
     """Know a payment by one more id of its provider; a name once given stays."""
     values = {"connector": connector, "provider_ref": ref, "payment_id": payment}
-    tx.run(upserting(payment_refs).on_conflict_do_nothing(), values)
+    tx.run(_NAME, values)
 
 
 def move(tx: Tx, *, source: str, target: str) -> None:
@@ -100,8 +118,7 @@ def leave(tx: Tx, payment: str, *, merged_into: str) -> Row[Any]:
 # -- facts -----------------------------------------------------------------------------------------
 def facts_of(tx: Tx, payment: str) -> list[Row[Any]]:
     """Read a payment's facts in the order they came to be known."""
-    query = select(payment_facts).where(payment_facts.c.payment_id == payment)
-    return tx.rows(query.order_by(payment_facts.c.n))
+    return tx.rows(_FACTS_OF, {"payment": payment})
 
 
 def add_fact(tx: Tx, **values: Any) -> bool:

@@ -28,7 +28,7 @@ demo: setup  ## play one order through the hub and stop
 	$(B)/hub demo $(ARGS)
 
 test: setup  ## run all tests; ARGS="tests/unit -n 2" for some of them, on two cores
-	$(B)/python -m pytest $(ARGS)
+	$(B)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 check: setup  ## format, lint, types and imports
 	$(B)/ruff format --check .

@@ -1,7 +1,9 @@
-"""What holds for every test: none connects to another machine."""
+"""What holds for every test: none connects to another machine, none leaves a plugin behind."""
 
 import sys
 from ipaddress import ip_address
+
+import pytest
 
 
 def stay_here(event, args):
@@ -18,3 +20,13 @@ def stay_here(event, args):
 
 
 sys.addaudithook(stay_here)
+
+
+@pytest.fixture(autouse=True)
+def forget_plugins():
+    """Forget the connectors a test imported from folders of its own: their names are free again."""
+    before = {name for name in sys.modules if name.startswith("hub_plugins.")}
+    yield
+    for name in [name for name in sys.modules if name.startswith("hub_plugins.")]:
+        if name not in before:
+            del sys.modules[name]

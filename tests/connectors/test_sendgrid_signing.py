@@ -223,7 +223,7 @@ def test_headers_of_another_shape_are_refused(headers, reason):
     assert ours(headers) == reason
 
 
-@pytest.mark.parametrize(("signature", "reason"), SIGNATURES)
+@pytest.mark.parametrize(("signature", "reason"), SIGNATURES, ids=range(len(SIGNATURES)))
 def test_another_signature_is_refused(signature, reason):
     assert ours(signed(signature=signature)) == reason
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from hub.errors import Refused
 from hub.model import Json, read_json
@@ -78,7 +79,9 @@ def parse(model: type[Model], raw: bytes, value: Json) -> Model:
                 "code": fault["type"],
                 "detail": fault["msg"],
             }
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+            for fault in _own(
+                error.errors(include_url=False, include_context=False, include_input=False)
+            )
         ]
         raise Refused(
             "validation_error", _sentence(len(faults)), errors=faults[:MOST_ERRORS]
@@ -123,6 +126,12 @@ def join(*parts: str | int) -> str:
     '/lines/0/a~1b'
     """
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _own(faults: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list is too short where only its wrong items make it so."""
+    within = [fault["loc"][:n] for fault in faults for n in range(1, len(fault["loc"]))]
+    return [f for f in faults if f["type"] != "too_short" or f["loc"] not in within]
 
 
 def _sentence(count: int) -> str:

@@ -4,7 +4,7 @@ However the attempt ends, its verdict goes to the writer, fenced by (job, attemp
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from hub import log, retry
@@ -12,7 +12,7 @@ from hub.breaker import Gate
 from hub.clock import Clock
 from hub.effects import Effect, unsafe, upsert
 from hub.errors import NotStored, Reject
-from hub.model import Job, NewJob, Outcome
+from hub.model import Job, NewJob, Outcome, PaymentFact
 from hub.payments import attach_job, fact_jobs
 from hub.perform import Account, Attempt, input_of
 from hub.shop import ShopAction
@@ -204,7 +204,7 @@ class Runner:
         """Write what a payment action's outcome means to the shop."""
         now = self.clock.now()
         attach = attach_job(job, ref=outcome.ref, handoff=outcome.handoff, now=now)
-        facts = fact_jobs(job.connector, outcome.facts, now=now, event_id=job.event_id)
+        facts = self._facts(job, outcome.facts)
         return [*([attach] if attach else []), *facts]
 
     def _refused(self, job: Job, error: BaseException) -> list[NewJob]:
@@ -212,6 +212,10 @@ class Runner:
         if not isinstance(error, Reject):
             return []
         now = self.clock.now()
-        facts = fact_jobs(job.connector, error.facts, now=now, event_id=job.event_id)
+        facts = self._facts(job, error.facts)
         attach = attach_job(job, error=str(error), now=now)
         return [*facts, *([attach] if attach else [])]
+
+    def _facts(self, job: Job, facts: Iterable[PaymentFact]) -> list[NewJob]:
+        now = self.clock.now()
+        return fact_jobs(job.connector, facts, now=now, event_id=job.event_id, job=job.uid)

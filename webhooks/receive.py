@@ -155,7 +155,9 @@ class Receiver:
         )
         wanted = not door.events or found.type in door.events
         routed = list(self.route(event, now)) if wanted else []
-        facts = fact_jobs(name, door.connector.facts(found), now=now, event_id=event.id)
+        facts = fact_jobs(
+            name, door.connector.facts(found), now=now, event_id=event.id, job=found.job
+        )
         return Taken(event=event, jobs=[*facts, *routed])
 
     def _unread(self, door: Door, kept: Receipt, error: Exception) -> NewJob:

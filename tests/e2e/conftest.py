@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.e2e.shop import Shop
-from tests.e2e.stage import TRACEBACK, Hub, Sandbox
+from tests.e2e.stage import QUICK_RETRIES, TRACEBACK, Hub, Sandbox
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +19,25 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         made.kill()
 
 
+ERP = """\
+events: { erp.deal_changed: { schema: any.json } }
+routes:
+  - { name: erp-deal, on: erp.deal_changed, do: hubspot.upsert_deals, map: erp-deal }
+"""
+ERP_DEAL = """\
+mapping: erp-deal
+from: erp.deal_changed
+to: hubspot.upsert_deals
+map: { shop_order_id: "{{ data.ref }}", properties: { dealstage: "{{ data.stage }}" } }
+"""
+
+
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Hub]:
-    made = Hub(tmp_path_factory.mktemp("hub"), sandbox)
+    home = tmp_path_factory.mktemp("hub")
+    (home / "any.json").write_text('{"type": "object"}')
+    (home / "erp-deal.yaml").write_text(ERP_DEAL)
+    made = Hub(home, sandbox, extra=QUICK_RETRIES + ERP, include="erp-deal.yaml")
     try:
         made.start()
         yield made

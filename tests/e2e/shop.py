@@ -9,6 +9,7 @@ import aiohttp
 
 from tests.e2e.stage import Hub
 
+PAID = ("paid", "partially_refunded", "refunded")
 Found = TypeVar("Found")
 
 
@@ -132,7 +133,7 @@ class Shop:
             found = await self.get(f"/v1/orders/{order}")
             jobs = await self.jobs(order)
             live = [job for job in jobs if job["state"] in ("waiting", "ready", "leased")]
-            return [] if live or found["payment_status"] not in ("paid", "refunded") else jobs
+            return [] if live or found["payment_status"] not in PAID else jobs
 
         return await until(ended, f"{order} is paid and all its jobs have ended", within=within)
 
@@ -153,6 +154,11 @@ class Shop:
         url = f"{self.base}/_control/{kind}/faults"
         async with self.session.post(url, json={"fault": fault, **more}) as answer:
             assert answer.status == 201, await answer.text()
+
+    async def release(self, kind: str) -> None:
+        """Send the webhooks that `reorder` holds back."""
+        async with self.session.post(f"{self.base}/_control/{kind}/release") as answer:
+            assert answer.status == 200
 
     async def forget_faults(self) -> None:
         async with self.session.post(f"{self.base}/_control/reset") as answer:

@@ -49,6 +49,9 @@ class Process:
                 stderr=log,
             )
 
+    def runs(self) -> bool:
+        return self._running is not None and self._running.poll() is None
+
     def kill(self) -> None:
         """End it at once, as a power cut does."""
         if self._running is not None:
@@ -70,7 +73,7 @@ class Process:
         while time.monotonic() < end:
             if found := met():
                 return found
-            if self._running is None or self._running.poll() is not None:
+            if not self.runs():
                 break
             time.sleep(0.05)
         raise AssertionError(f"hub {self.words[0]} did not start:\n{self.said()[-4000:]}")
@@ -95,15 +98,25 @@ class Sandbox(Process):
 class Hub(Process):
     """A hub with a configuration, secrets and a store of its own."""
 
-    def __init__(self, home: Path, sandbox: Sandbox, *, extra: str = QUICK_RETRIES) -> None:
+    def __init__(
+        self, home: Path, sandbox: Sandbox, *, extra: str = QUICK_RETRIES, include: str = ""
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.ground: Ground = prepare(home, listen=f"127.0.0.1:{free_port()}", base=sandbox.base)
-        with self.ground.config.open("a") as config:
-            config.write(extra)
+        self._change(extra, include)
         super().__init__("serve", "--config", str(self.ground.config), home=home)
         self.sandbox, self.url = sandbox, f"http://{self.ground.listen}"
         self.key = ""
         self.stderr: list[str] = []
+
+    def _change(self, extra: str, include: str) -> None:
+        """Be quick with retries, and soon tired of a Segment that hangs."""
+        text = self.ground.config.read_text() + extra
+        tired = "type: segment\n    timeout: { total: 3s }"
+        text = text.replace("type: segment", tired)
+        if include:
+            text = text.replace("include: [", f'include: ["{include}", ')
+        self.ground.config.write_text(text)
 
     def start(self) -> None:
         """Start it and wait until it is ready; the first time, make a key and tell the doubles."""

@@ -100,7 +100,7 @@ def evidence(entries: Iterable[Entry]) -> list[Json]:
             "occurred_at": rfc3339(entry.at),
             "stated": entry.stated,
         }
-        for entry in sorted(entries, key=lambda e: (e.at, e.fact, e.ref))
+        for entry in sorted(entries, key=lambda e: (e.at, e.fact, e.ref, e.stated))
     ]
 
 

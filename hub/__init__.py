@@ -1,7 +1,19 @@
 """The public vocabulary: all that a connector imports."""
 
 from hub.clock import Clock, ManualClock, SystemClock
-from hub.effects import Auth, Effect, Limit, basic, bearer, deduped, header, keyed, unsafe, upsert
+from hub.effects import (
+    Auth,
+    Effect,
+    Limit,
+    Signing,
+    basic,
+    bearer,
+    deduped,
+    header,
+    keyed,
+    unsafe,
+    upsert,
+)
 from hub.errors import (
     Ambiguous,
     AuthFailed,
@@ -53,7 +65,7 @@ __all__ = [
     "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event", "FactName", "Find", "Http",
     "HubError", "ItemResult", "Json", "Limit", "Links", "ManualClock", "Money", "Outcome", "Page",
     "Pay", "PayLine", "PaymentFact", "RateLimited", "Refund", "Reject", "Reply", "Request", "Retry",
-    "Secret", "SignatureError", "Skip", "Sum", "SystemClock", "Url", "action", "basic", "bearer",
-    "deduped", "header", "keyed", "lookup", "made_at", "read_json", "rfc3339", "schemes",
+    "Secret", "SignatureError", "Signing", "Skip", "Sum", "SystemClock", "Url", "action", "basic",
+    "bearer", "deduped", "header", "keyed", "lookup", "made_at", "read_json", "rfc3339", "schemes",
     "sent_key", "source", "unsafe", "upsert", "write_json",
 ]  # fmt: skip

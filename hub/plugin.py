@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args, get_or
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from hub.clock import Clock
-from hub.effects import Auth, Effect, Kind, Limit
+from hub.effects import Auth, Effect, Kind, Limit, Signing
 from hub.errors import CallError, HubError, SignatureError
 from hub.model import Event, Json, PaymentFact, Request
 from hub.secrets import Secret
@@ -260,6 +260,11 @@ class Connector:
         settings: An instance of the class's `Settings`.
         http: The way out, for `check` and sources; actions use `call.http`.
         webhook_url: What the provider was told to call, for schemes that sign their URL.
+
+    Attributes:
+        signature: What the signature of its webhooks is worth; None where it sends none.
+        any_events: It may emit types that `emits` does not list, and routes may name them.
+        maps_as: What a mapping's `to` calls it; None: its type.
     """
 
     type: ClassVar[str]
@@ -270,6 +275,9 @@ class Connector:
     statuses: ClassVar[Mapping[int, builtins.type[CallError]]] = {}
     request_id_header: ClassVar[str | None] = None
     signs_url: ClassVar[bool] = False
+    signature: ClassVar[Signing | None] = None
+    any_events: ClassVar[bool] = False
+    maps_as: ClassVar[str | None] = None
     Settings: ClassVar[Any] = ConnectorSettings
     settings: Any
 
@@ -283,6 +291,20 @@ class Connector:
         if self._http is None:
             raise HubError(f"connector {self.name} was made without a way out")
         return self._http
+
+    @classmethod
+    def configured(
+        cls,
+        name: str,  # noqa: ARG003 -- for those that do
+        settings: Mapping[str, Json],  # noqa: ARG003 -- for those that do
+    ) -> builtins.type["Connector"]:
+        """Give the class of one configured connector, where its settings shape what it can do.
+
+        Args:
+            name: The key in config.yaml.
+            settings: As written and not yet checked: they may be wrong in every way.
+        """
+        return cls
 
     @classmethod
     def actions(cls) -> dict[str, ActionSpec]:
@@ -319,6 +341,10 @@ class Connector:
 
     def answer(self, request: Request) -> Reply | None:
         """Answer a provider's challenge, after its signature passed."""
+        return None
+
+    def greet(self, request: Request) -> Reply | None:
+        """Answer a GET or HEAD by which a provider tries the address; None: it is not allowed."""
         return None
 
     async def open(self) -> None:

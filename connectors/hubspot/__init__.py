@@ -35,9 +35,11 @@ from hub import (
     Request,
     Retry,
     Secret,
+    Signing,
     Url,
     action,
     bearer,
+    schemes,
     upsert,
 )
 
@@ -61,6 +63,14 @@ class Hubspot(Connector):
     auth = bearer("access_token")
     limits = (Limit(190, per=10),)  # Professional, Enterprise; shared by all apps of the account
     emits = inbound.EMITS
+    signature = Signing(
+        covers="body",
+        window=(schemes.WINDOW, schemes.WINDOW),
+        url=True,
+        dedupe="portal, subscription, event, object, time and property",
+        source="https://developers.hubspot.com/docs/apps/developer-platform/build-apps/"
+        "authentication/request-validation",
+    )
     request_id_header = "X-HubSpot-Correlation-Id"
     signs_url = True
 

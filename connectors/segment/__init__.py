@@ -25,6 +25,7 @@ from hub import (
     Reject,
     Request,
     Secret,
+    Signing,
     Url,
     action,
     basic,
@@ -40,6 +41,11 @@ class Segment(Connector):
     type = "segment"
     auth = basic("write_key")
     emits = dict.fromkeys(("track", "identify", "page", "screen", "group", "alias", "delete"))
+    signature = Signing(
+        covers="partial",
+        dedupe="messageId",
+        source="https://segment.com/docs/connections/destinations/catalog/actions-webhook/",
+    )
 
     class Settings(ConnectorSettings):
         """The write key of a server source."""

@@ -31,6 +31,7 @@ from hub import (
     RateLimited,
     Request,
     Secret,
+    Signing,
     Url,
     action,
     bearer,
@@ -51,6 +52,12 @@ class SendGrid(Connector):
     type = "sendgrid"
     auth = bearer("api_key")
     emits = dict.fromkeys(EVENTS)
+    signature = Signing(
+        covers="body",
+        window=(signing.PAST, signing.FUTURE),
+        dedupe="sg_event_id",
+        source="https://www.twilio.com/docs/sendgrid/for-developers/tracking-events",
+    )
     statuses = {503: Ambiguous}  # with Retry-After too: nobody says that the mail was not taken
     request_id_header = "X-Message-Id"
 

@@ -30,11 +30,13 @@ from hub import (
     Reject,
     Request,
     Secret,
+    Signing,
     Url,
     action,
     bearer,
     keyed,
     lookup,
+    schemes,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +52,13 @@ class Stripe(Connector):
     auth = bearer("api_key")
     limits = (Limit(100, per=1), Limit(25, per=1, by="operation"))
     emits = dict.fromkeys(inbound.TYPES)
+    signature = Signing(
+        covers="body",
+        window=(schemes.WINDOW, schemes.WINDOW),
+        overlap=True,
+        dedupe="id (evt_…)",
+        source="https://docs.stripe.com/webhooks",
+    )
     request_id_header = "Request-Id"
 
     class Settings(ConnectorSettings):

@@ -78,15 +78,24 @@ class Attempt:
     async def perform(self) -> Outcome:
         """Make the call; any CallError says how it failed."""
         item = self.item()
-        found = await getattr(self.account.connector, self.spec.name)(self.call, item)
+        try:
+            found = await getattr(self.account.connector, self.spec.name)(self.call, item)
+        finally:
+            self._count()
         return _joined(found) if self.spec.many else found or Outcome()
 
     async def look_up(self) -> Outcome | None:
         """Ask the provider whether the job's effect exists; None proves nothing."""
         item = self.item()
         method = getattr(self.account.connector, str(self.spec.lookup))
-        found: Outcome | None = await method(self.call, item)
+        try:
+            found: Outcome | None = await method(self.call, item)
+        finally:
+            self._count()
         return found
+
+    def _count(self) -> None:
+        self.account.gate.called(self.http.calls, self.call.clock.now())
 
     def item(self) -> Any:
         """Read the payload as the action's input.

@@ -114,7 +114,7 @@ class Worker:
             slept.cancel()
 
     def _begin(self, job: Job) -> None:
-        self.gates[job.account].take(self.clock.now())
+        self.gates[job.account].take()
         task = asyncio.create_task(self._run(job))
         self._flying[job.id] = (job, task)
         task.add_done_callback(lambda _: self._landed(job))

@@ -34,6 +34,7 @@ class AttemptHttp(Verbs):
         status: Of the last answer; None where none came.
         request_id: The provider's id of the last request, by the connector's header.
         body_hash: SHA-256 of the first write's body.
+        calls: How many were made.
         wrote: A write left and was not refused: doing the attempt again may do it twice.
     """
 
@@ -50,6 +51,7 @@ class AttemptHttp(Verbs):
         self.status: int | None = None
         self.request_id: str | None = None
         self.body_hash: bytes | None = None
+        self.calls = 0
         self.wrote = False
 
     async def send(self, ask: Ask) -> Received:
@@ -65,6 +67,7 @@ class AttemptHttp(Verbs):
             raise Retry(f"{name}: no time left")
         trip, before = Trip(), self.wrote
         self.status = None
+        self.calls += 1
         try:
             answer = await self._client.exchange(ask, within=within, trip=trip)
         finally:

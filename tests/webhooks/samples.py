@@ -59,19 +59,34 @@ class Sample:
 
 # -- keys ------------------------------------------------------------------------------------------
 def certificate(
-    name: str, key: rsa.RSAPrivateKey, *, start: int = -1, days: int = 3, by: Any = None
+    name: str,
+    key: rsa.RSAPrivateKey,
+    *,
+    start: int = -1,
+    days: int = 9,
+    ca: bool = False,
+    by: Any = None,
 ) -> x509.Certificate:
     """Make a certificate around NOW; it signs itself unless `by` is (certificate, key)."""
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     begin = datetime.fromtimestamp(NOW, UTC) + timedelta(days=start)
     issuer, signer = (by[0].subject, by[1]) if by else (subject, key)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-        .serial_number(7).not_valid_before(begin).not_valid_after(begin + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(signer, hashes.SHA256())
-    )  # fmt: skip
+    usage = x509.KeyUsage(not ca, False, False, False, False, ca, ca, False, False)
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    server = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
+    more = [
+        (x509.BasicConstraints(ca, None), True),
+        (usage, True),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        (authority, False),
+        *([] if ca else [(x509.SubjectAlternativeName([x509.DNSName(name)]), False)]),
+        *([] if ca else [(server, False)]),
+    ]
+    made = x509.CertificateBuilder(issuer, subject, key.public_key(), 7, begin,
+                                   begin + timedelta(days=days))  # fmt: skip
+    for extension, critical in more:
+        made = made.add_extension(extension, critical=critical)
+    return made.sign(signer, hashes.SHA256())
 
 
 def pem(found: x509.Certificate, key: Any = None) -> str:
@@ -151,7 +166,7 @@ TABLE: list[tuple[Any, ...]] = [
     ("standard_webhooks v1a", "standard_webhooks", {}, JSON,
      ("whsk_" + b64("7" * 32), "whsk_" + b64("8" * 32))),
     ("token", "token", {}, JSON, (), lambda r: r.url),
-    ("twilio", "twilio", {"account_sid": SID}, FORM, ()),
+    ("twilio", "twilio", {"account_sid": SID}, FORM, (), pairs),
     ("twilio, JSON", "twilio", {"account_sid": SID, "query": "a=1", "algorithm": "sha256"}, JSON,
      (), with_url),
 ]  # fmt: skip
@@ -178,7 +193,13 @@ def connectors() -> Iterator[Sample]:
     rows: list[tuple[str, type[Connector], dict[str, Any], bytes, Any]] = [
         ("stripe", Stripe, {"api_key": Secret("sk_test_1"), "mode": "test"}, JSON, (PLAIN, OTHER)),
         ("hubspot", Hubspot, {"access_token": Secret("pat-1")}, changes, (PLAIN, OTHER)),
-        ("sendgrid", SendGrid, {"api_key": Secret("SG.1"), "from": "shop@example.com"}, b"[]\r\n", keys),
+        (
+            "sendgrid",
+            SendGrid,
+            {"api_key": Secret("SG.1"), "from": "shop@example.com"},
+            b"[]\r\n",
+            keys,
+        ),
         ("segment", Segment, {"write_key": Secret("k")}, JSON, (PLAIN, OTHER)),
     ]
     for name, cls, settings, body, secrets in rows:

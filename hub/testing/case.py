@@ -1,9 +1,11 @@
 """A case of the suite, and how it tells what it expected and what it saw."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +13,17 @@ from pydantic import ValidationError
 from hub.model import Json
 
 LONGEST = 600
+MOST_PLACES = 5
+
+
+class Absent:
+    """What stands where one of two objects has nothing."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+ABSENT = Absent()
 
 
 class Mismatch(AssertionError):
@@ -45,9 +58,25 @@ async def _wait(work: Awaitable[None]) -> None:
 
 
 def same(what: str, expected: Json, seen: Json) -> None:
-    """Raise Mismatch unless both are equal."""
+    """Raise Mismatch unless both are equal; of two objects it names the places that differ."""
     if expected != seen:
-        raise Mismatch(f"{what}\n  expected  {short(expected)}\n  seen      {short(seen)}")
+        places = islice(_apart("", expected, seen), MOST_PLACES)
+        raise Mismatch("\n".join(f"{what}{place}\n{text}" for place, text in places))
+
+
+def _apart(place: str, expected: Json, seen: Json) -> Iterator[tuple[str, str]]:
+    """Yield each place where two values differ, and how; ones of no like shape differ whole."""
+    if expected == seen:
+        return
+    if isinstance(expected, dict) and isinstance(seen, dict) and expected.keys() & seen.keys():
+        for name in expected | seen:
+            here = f"{place}.{name}" if place else f": {name}"
+            yield from _apart(here, expected.get(name, ABSENT), seen.get(name, ABSENT))
+    elif isinstance(expected, list) and isinstance(seen, list) and len(expected) == len(seen):
+        for i, (one, other) in enumerate(zip(expected, seen, strict=True)):
+            yield from _apart(f"{place}[{i}]", one, other)
+    else:
+        yield place, f"  expected  {short(expected)}\n  seen      {short(seen)}"
 
 
 def part(what: str, expected: Mapping[str, Json], seen: Mapping[str, Json]) -> None:
@@ -75,7 +104,7 @@ def faults(error: ValidationError) -> str:
 
 def short(value: Any) -> str:
     """Print a value, cut where it is long."""
-    text = repr(value)
+    text = str(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 
 

@@ -44,9 +44,14 @@ def _claim(folder: Folder, path: Path, check: Callable[[Delivery], None]) -> Non
     check(delivery(folder, path))
 
 
-def _reads(sent: Delivery) -> None:
+def _good(sent: Delivery) -> None:
+    """Raise Mismatch unless the request is taken as it stands: else no other claim says much."""
     error = sent.verdict("the request as it stands", sent.request)
     need(error is None, f"the good request is refused: {error}")
+
+
+def _reads(sent: Delivery) -> None:
+    _good(sent)
     if sent.expect.get("error") == "parse":
         try:
             events = list(sent.connector.parse(sent.request))
@@ -155,6 +160,7 @@ def _in_time(sent: Delivery) -> None:
     stamps = {str(int(sent.now)), str(int(sent.now * 1000))}
     if not any(stamp in value for stamp in stamps for value in sent.signature.values()):
         return
+    _good(sent)
     past, future = sent.window
     say = 'where that is right, settings.json says "window": [old, ahead]'
     for what, at in (("old", past), ("ahead", -future)):

@@ -195,11 +195,13 @@ def _carries_its_id(spec: ActionSpec, fixture: Mapping[str, Json], played: Playe
     if spec.effect.kind not in {"keyed", "deduped"} or not written:
         return
     key = sent_key(fixture.get("key", KEY), spec.key_limit)
-    ids = [key] if spec.effect.kind == "keyed" else [key, fixture.get("job", JOB)]
+    ids = {"call.key": key}
+    if spec.effect.kind == "deduped":
+        ids["call.job"] = fixture.get("job", JOB)
     sent = " ".join(written[0].headers.values()) + written[0].body.decode(errors="replace")
     need(
-        any(one in sent for one in ids),
-        f"{spec.name} is {spec.effect}, but its first write carries none of {ids}",
+        any(one in sent for one in ids.values()),
+        f"{spec.name} is {spec.effect}, but its first write carries no {' and no '.join(ids)}",
     )
 
 

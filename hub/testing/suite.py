@@ -97,7 +97,7 @@ def _place(folder: Folder, error: BaseException | None) -> str:
 def _for_silver(folder: Folder) -> Iterator[str]:
     """Name what silver needs beside a green suite."""
     if folder.connector.check is Connector.check:
-        yield "check() proves the credentials and each needed permission"
+        yield "a check() that proves the credentials, and each permission in `needs`"
     if not (folder.path / "sandbox.py").exists():
         yield "a sandbox double"
     for name, spec in folder.connector.actions().items():

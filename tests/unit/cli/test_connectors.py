@@ -117,6 +117,18 @@ def test_check_prints_what_failed_and_exits_1(tmp_path):
     assert done.stdout.endswith("plugins/pigeon: none, 1 failed\n")
 
 
+def test_check_names_the_place_where_a_body_differs(tmp_path):
+    hub("new", "pigeon", cwd=tmp_path)
+    fixture = tmp_path / "plugins/pigeon/fixtures/out/send_message/sent.json"
+    told = fixture.read_text()
+    fixture.write_text(told.replace('"reference": "job_1"', '"reference": "job_2", "tags": []'))
+    done = hub("check", "plugins/pigeon", cwd=tmp_path)
+    place = "call 0 (POST /messages): json: {}\n  expected  {}\n  seen      {}\n"
+    assert place.format("reference", "'job_2'", "'job_1'") in done.stdout
+    assert place.format("tags", "[]", "nothing") in done.stdout
+    assert "It is on its way" not in done.stdout
+
+
 def test_a_class_that_is_not_there_is_one_fault_and_not_one_for_each_case(tmp_path):
     (tmp_path / "pigeon").mkdir()
     (tmp_path / "pigeon/__init__.py").write_text("\n\nimport nothing_of_that_name\n")

@@ -76,10 +76,12 @@ def new(
         typer.Option("--in", help="Else connectors/ in a checkout, ./plugins elsewhere."),
     ] = None,
 ) -> None:
-    """Write a connector's folder that passes the suite, for a person to edit."""
+    """Write a folder to start from: it passes the suite as it is."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name) or keyword.iskeyword(name) or name in OURS:
         typer.echo(
-            f"hub: {name!r} cannot be a type: [a-z][a-z0-9_]*, and no word of ours", err=True
+            f"hub: {name!r} cannot be a type: small letters, digits and _, begun by a letter; "
+            "no word of Python's or ours",
+            err=True,
         )
         raise typer.Exit(2)
     folder = (where or _place()) / name

@@ -14,7 +14,7 @@ index=$${PIP_INDEX_URL:-$$($(B)/pip config get global.index-url 2>/dev/null || t
   UV_HTTP_CONNECT_TIMEOUT=3 UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 UV_SYSTEM_CERTS=1 $(B)/uv
 endef
 
-.PHONY: help setup run demo test soak check bench docs lock clean
+.PHONY: help setup run demo test soak check bench fuzz docs lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -44,6 +44,9 @@ bench: setup  ## run the benchmarks
 
 docs: setup  ## write the generated parts of README and docs/ anew
 	$(B)/python -m tests.docs.generate
+
+fuzz: setup  ## send a million hostile requests to every webhook verifier; ARGS="--inputs 9000000"
+	$(B)/python -m tests.webhooks.fuzz $(ARGS)
 
 lock: setup  ## rewrite the locks from requirements*.in; ARGS=--upgrade takes newer versions of the rest
 	@for f in requirements requirements-dev requirements-uv; do \

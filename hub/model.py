@@ -243,7 +243,7 @@ def read_json(data: bytes | str) -> Json:
     """
     try:
         value = _decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ArithmeticError) as error:
         raise ValueError("not JSON") from error
     level = [value]
     for _ in range(MAX_DEPTH):

@@ -171,6 +171,7 @@ BODIES = {
     "a list": b"[]",
     "a number": b"1",
     "null": b"null",
+    "a number past all measure": b"1e999999999999999999999",
     "65 levels": b"[" * 65 + b"]" * 65,
     "100,000 levels": b'{"a":' * 100_000,
     "half a surrogate pair": b'{"signature":{"timestamp":"\\ud800","token":"x","signature":"x"}}',

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -118,7 +118,11 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A leased job; `attempt` is the fence, `failures` counts the attempts used."""
+    """A leased job; `attempt` is the fence, `failures` counts the attempts used.
+
+    Args:
+        held: For how long its account was held since `first_sent_at`; that ages no job.
+    """
 
     id: int
     uid: str
@@ -139,6 +143,7 @@ class Job:
     first_sent_at: datetime | None = None
     give_up_at: datetime | None = None
     body_hash: bytes | None = None
+    held: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,7 @@ def again(
     if failures >= policy.max_attempts:
         return None
     due = now + timedelta(seconds=delay(policy, job.uid, failures, after=after))
-    ends = [job.give_up_at or (job.first_sent_at or now) + policy.max_age]
+    ends = [job.give_up_at or (job.first_sent_at or now) + policy.max_age + job.held]
     if window is not None:
         ends.append((job.first_sent_at or now) + window - KEY_MARGIN)
     return due if due < min(ends) else None

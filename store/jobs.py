@@ -4,7 +4,7 @@ The head of a lane is a row's state (`r l u b`), kept by a unique index, never s
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -127,7 +127,9 @@ _due = (
         .scalar_subquery()
         .label("due_at"),
         accounts.c.paused_until,
+        accounts.c.held,
     )
+    .where(accounts.c.paused_at.is_(None))
     .select_from(
         accounts.join(text("(SELECT 0 AS prio UNION ALL SELECT 1 UNION ALL SELECT 2) p"), text("1"))
     )
@@ -154,6 +156,7 @@ _CLAIM = (
         lease_owner=bindparam("node"),
         lease_until=bindparam("until", type_=schema.Time),
         first_sent_at=func.coalesce(jobs.c.first_sent_at, bindparam("now", type_=schema.Time)),
+        held0=case((jobs.c.first_sent_at.is_(None), bindparam("held")), else_=jobs.c.held0),
     )
     .returning(jobs)
 )
@@ -178,15 +181,15 @@ def claim(
         if due is None or due > tx.now or left.get(account, 0) <= 0:
             continue
         found = {"who": account, "class": prio, "now": tx.now, "most": left[account]}
-        taken = tx.rows(_CLAIM, found | {"node": node, "until": until})
+        taken = tx.rows(_CLAIM, found | {"node": node, "until": until, "held": row.held})
         left[account] -= len(taken)
-        claimed += [read_job(tx, row) for row in taken]
+        claimed += [read_job(tx, job, held=row.held) for job in taken]
     claimed.sort(key=lambda job: job.id)
     return claimed, min(upcoming, default=None)
 
 
-def read_job(tx: Tx, row: Row[Any]) -> Job:
-    """Make a Job of a row, its payload opened."""
+def read_job(tx: Tx, row: Row[Any], *, held: int | None = None) -> Job:
+    """Make a Job of a row, its payload opened; `held` is its account's, in microseconds."""
     sealed = row.payload
     return Job(
         id=row.id,
@@ -208,4 +211,5 @@ def read_job(tx: Tx, row: Row[Any]) -> Job:
         first_sent_at=row.first_sent_at,
         give_up_at=row.give_up_at,
         body_hash=row.body_hash,
+        held=timedelta(microseconds=0 if None in (held, row.held0) else held - row.held0),
     )

@@ -167,6 +167,7 @@ jobs = table(
     *_job_columns(),
     word("lease_owner", null=True),
     at("lease_until", null=True),
+    number("held0", null=True),  # accounts.held at the first attempt that counts
     Index(
         "jobs_head", "connector", "lane", unique=True,
         sqlite_where=text(HEAD), postgresql_where=text(HEAD),
@@ -223,6 +224,9 @@ accounts = table(
     at("paused_until", null=True),
     word("held_reason", null=True),
     at("held_since", null=True),
+    word("paused_by", null=True),
+    at("paused_at", null=True),
+    number("held", server_default="0"),  # microseconds of ended holds and pauses, ever
 )
 
 links = table(
@@ -267,4 +271,11 @@ audit = table(
     word("note", null=True),
     Index("audit_subject", "subject"),
     counted=True,
+)
+
+# Up to where retention has deleted; `hub verify` asks for no jobs and events before it.
+horizons = table(
+    "horizons",
+    word("name", primary_key=True),
+    at("until"),
 )

@@ -1,0 +1,52 @@
+"""Interleaved rounds, and what they come to: medians with least and most, as ratios."""
+
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+Work = Callable[[], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Units per second of one case over all rounds."""
+
+    name: str
+    rates: tuple[float, ...]
+    cpu_ms: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Give the middle rate."""
+        return statistics.median(self.rates)
+
+
+async def interleave(cases: Mapping[str, Work], rounds: int) -> list[Rate]:
+    """Run every case once a round, forth and back, so that a busy machine meets all alike.
+
+    Args:
+        cases: Name to work that gives how many units it did.
+    """
+    rates: dict[str, list[float]] = {name: [] for name in cases}
+    cpu: dict[str, list[float]] = {name: [] for name in cases}
+    for turn in range(rounds):
+        names: Sequence[str] = list(cases)
+        for name in names if turn % 2 == 0 else list(reversed(names)):
+            started, worked = time.perf_counter(), time.process_time()
+            done = await cases[name]()
+            cpu[name].append((time.process_time() - worked) / done * 1000)
+            rates[name].append(done / (time.perf_counter() - started))
+    return [Rate(name=n, rates=tuple(rates[n]), cpu_ms=tuple(cpu[n])) for n in cases]
+
+
+def table(title: str, found: Sequence[Rate], unit: str) -> str:
+    """Print cases as ratios to the first, wall and CPU."""
+    base = found[0]
+    lines = [title, f"{'':44}{'ratio':>8}{'CPU ratio':>11}{'median/s':>11}  least-most ({unit})"]
+    for rate in found:
+        cpu = statistics.median(rate.cpu_ms) / statistics.median(base.cpu_ms)
+        spread = f"{min(rate.rates):,.0f}-{max(rate.rates):,.0f}"
+        figures = f"{rate.median / base.median:8.3f}{cpu:11.2f}{rate.median:11,.0f}"
+        lines.append(f"{rate.name:44}{figures}  {spread}")
+    return "\n".join(lines)

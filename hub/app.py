@@ -92,6 +92,7 @@ class Hub:
         app.add_routes(
             [
                 web.post("/webhooks/{name}", self.receiver.post),
+                web.get("/webhooks/{name}", self.receiver.greet),
                 web.get("/livez", self._livez),
                 web.get("/readyz", self._readyz),
                 *public_routes(VERSION),

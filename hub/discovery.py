@@ -13,6 +13,7 @@ from hub.plugin import Connector
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "connectors"
 _PLUGINS = "hub_plugins"
+_BUILT_IN = {"inbound": "webhooks.inbound"}  # types that are no provider's
 
 
 def discover(kind: str, folders: Iterable[Path] = ()) -> type[Connector]:
@@ -31,7 +32,7 @@ def discover(kind: str, folders: Iterable[Path] = ()) -> type[Connector]:
 
 def available(folders: Iterable[Path] = ()) -> list[str]:
     """Name the connector types that can be used, without importing any."""
-    found = {entry.name for entry in entry_points(group="hub.connectors")}
+    found = {*_BUILT_IN, *(entry.name for entry in entry_points(group="hub.connectors"))}
     for root in (_SHIPPED, *folders):
         found |= {p.parent.name for p in Path(root).glob("*/__init__.py")}
     return sorted(found)
@@ -57,6 +58,8 @@ def _home(module: str) -> Path:
 
 
 def _modules(kind: str, folders: Iterable[Path]) -> Iterable[Any]:
+    if kind in _BUILT_IN:
+        yield importlib.import_module(_BUILT_IN[kind])
     if (_SHIPPED / kind / "__init__.py").exists():
         yield importlib.import_module(f"connectors.{kind}")
     for folder in folders:

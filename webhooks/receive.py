@@ -85,6 +85,20 @@ class Receiver:
         await self._store(self.receipt(door, request, used))
         return self._answer(door, request)
 
+    async def greet(self, asked: web.Request) -> web.Response:
+        """Answer the GET or HEAD by which some providers try an address; nothing is stored."""
+        door = self.doors.get(asked.match_info["name"])
+        if door is None:
+            raise web.HTTPNotFound
+        try:
+            reply = door.connector.greet(self._request(door, asked, b""))
+        except SignatureError as error:
+            self.log.warning("greeting refused", connector=door.connector.name, reason=error.reason)
+            raise web.HTTPUnauthorized from error
+        if reply is None:
+            raise web.HTTPMethodNotAllowed(asked.method, ["POST"])
+        return web.Response(body=reply.body, content_type=reply.content_type)
+
     def receipt(self, door: Door, request: Request, used: str | None) -> Receipt:
         """Make the receipt of a verified request: its events, their jobs, or why it has none."""
         now = self.clock.now()

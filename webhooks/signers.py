@@ -115,7 +115,8 @@ class Free(Signer):
 
     def _hmac(self) -> schemes.Hmac:
         unit = 0.001 if self.time_unit == "ms" else 1.0
-        return schemes.Hmac(**self.model_dump(exclude={"time_unit"}), unit=unit)
+        given = self.model_dump(include=set(Free.model_fields) - {"time_unit"})
+        return schemes.Hmac(**given, unit=unit)
 
 
 class Token(Signer):

@@ -19,14 +19,22 @@ class Events:
             for the shop's events, the type itself for all others.
         schema: The JSON Schema behind such a name; None where nobody declared one.
         unknown: Connectors whose class was not found: any event of theirs may exist.
+        free: Connectors that emit what their settings make of a request: nobody lists it.
     """
 
     data: Mapping[str, str]
     schema: Callable[[str], Schema | None]
     unknown: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
 
     def matching(self, name: str) -> list[str]:
-        """Give the events that a name, or a name ending in `.*`, stands for."""
+        """Give the events that a name, or a name ending in `.*`, stands for.
+
+        Of a connector whose events nobody lists that is the name itself.
+        """
+        first, _, rest = name.partition(".")
+        if first in self.free and rest:
+            return [name]
         if name.endswith(".*"):
             return [known for known in self.data if known.startswith(name[:-1])]
         return [name] if name in self.data else []
@@ -53,4 +61,14 @@ def gather(
 
     data = dict(shop.events) | {name: name for name in (*own, *emitted)}
     unknown = frozenset(name for name, cls in found.items() if cls is None)
-    return Events(data=data, schema=schema, unknown=unknown)
+    free = frozenset(name for name, cls in found.items() if cls is not None and cls.any_events)
+    return Events(data=data, schema=schema, unknown=unknown, free=free)
+
+
+def covers(name: str, event: str) -> bool:
+    """Say whether an event is the one of this name, or one of those a name ending in `.*` means.
+
+    >>> covers("forms.*", "forms.sent"), covers("forms.sent", "forms.read")
+    (True, False)
+    """
+    return event == name or (name.endswith(".*") and event.startswith(name[:-1]))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from hub.config.expressions import compiled
 from hub.config.parts import Parts
 from hub.config.refusals import hollow, refused
 from hub.config.report import Report, dotted, suggest
@@ -19,8 +20,8 @@ from hub.config.sealing import seal
 from hub.config.settings import ConnectorPart, Defaults, policy
 from hub.discovery import available, discover
 from hub.effects import Limit
+from hub.nodes import Node, Scalar, Table, nearest, plain
 from hub.nodes import Path as Keys
-from hub.nodes import Scalar, Table, nearest, plain
 from hub.plugin import Connector
 from hub.retry import Policy
 from hub.secrets import Secret
@@ -78,7 +79,8 @@ def classes(tree: Table, folders: list[Path], report: Report) -> dict[str, Class
         where: Keys = ("connectors", key.text, "type")
         _clash(owners.get(kind, []), kind, where, report)
         named = KIND.fullmatch(kind)  # the shape pass refuses any other
-        found[key.text] = _class(kind, where, folders, report) if named else None
+        cls = _class(kind, where, folders, report) if named else None
+        found[key.text] = cls and _configured(cls, key.text, value, where, report)
         if found[key.text] is None:
             report.hide(("connectors", key.text, "settings"))
     return found
@@ -115,10 +117,21 @@ def _class(kind: str, where: Keys, folders: list[Path], report: Report) -> Class
     return cls
 
 
+def _configured(cls: Class, name: str, node: Node, where: Keys, report: Report) -> Class | None:
+    """Let the class look at its settings, which may shape what it can do."""
+    settings = node.get("settings") if isinstance(node, Table) else None
+    try:
+        return cls.configured(name, plain(settings) if isinstance(settings, Table) else {})
+    except Exception as error:  # noqa: BLE001 -- a plugin's own code may raise anything
+        what = f"{type(error).__name__}: {error}"
+        report.at(where, "connector.type", f"type '{cls.type}' cannot be configured: {what}")
+        return None
+
+
 def inputs(found: Mapping[str, Class | None]) -> Callable[[str], dict[str, Any] | None]:
-    """Tell the JSON Schema of an action's input, by connector type and action (`segment.track`)."""
+    """Tell the JSON Schema of an action's input, by what mappings call it (`segment.track`)."""
     models = {
-        f"{cls.type}.{spec.name}": spec.model
+        f"{cls.maps_as or cls.type}.{spec.name}": spec.model
         for cls in found.values()
         if cls is not None
         for spec in cls.actions().values()
@@ -149,7 +162,8 @@ def _settings(tree: Table, cls: Class, path: Keys, report: Report, *, production
     spot, reached = nearest(tree, where)
     if reached == where and not isinstance(spot.node, Table):
         return None  # the shape pass refused it
-    node = seal(spot.node, cls.Settings, where, report, production=production)
+    node = compiled(spot.node, cls.Settings, where, report)
+    node = seal(node, cls.Settings, where, report, production=production)
     data = plain(node) if reached == where else {}
     try:
         return cls.Settings.model_validate(data)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from hub.config.events import Events
+from hub.config.events import Events, covers
 from hub.config.instances import Class, ConnectorConfig
 from hub.config.mapped import Gives, Mapped, Mappings
 from hub.config.parts import Parts
@@ -82,7 +82,7 @@ class Wiring:
                 self.report.at((*path, "on", n), "route.event", f"'{name}' is not an event", fix)
             self._arrives(name, matching, (*path, "on", n))
             for event in matching:
-                found.setdefault(self.events.data[event], event)
+                found.setdefault(self.events.data.get(event, event), event)
         if len(found) > 1 and any(self.events.schema(name) for name in found):
             one, other = list(found.values())[:2]
             text = f"{one} and {other} carry different data"
@@ -96,7 +96,7 @@ class Wiring:
         config = self.made.get(source)
         if config is None or not matching or not config.events:
             return
-        if not any(event.partition(".")[2] in config.events for event in matching):
+        if not any(covers(name, f"{source}.{wanted}") for wanted in config.events):
             text = (
                 f"'{name}' is not among connectors.{source}.webhooks.events: it is kept, not routed"
             )
@@ -186,11 +186,11 @@ class Wiring:
         if mapping is None:
             return None
         cls = self.found[part.do.partition(".")[0]]
-        target = f"{cls.type}.{spec.name}" if cls else mapping.to
+        target = f"{cls.maps_as or cls.type}.{spec.name}" if cls else mapping.to
         if mapping.to != target:
             text = f"mapping '{part.map}' makes {mapping.to}, this route does {target}"
             self.report.at(where, "route.mapping", text)
-        if names and mapping.from_schema not in names:
+        if names and not any(covers(name, mapping.from_schema) for name in names):
             text = f"mapping '{part.map}' reads {mapping.from_schema}, this route has {names[0]}"
             self.report.at(where, "route.mapping", text)
         return mapping

@@ -22,7 +22,7 @@ COMMANDS = {
     "verify": "check the stored invariants",
     "keys": "create, list and revoke API keys",
     "secrets": "make keys and secrets",
-    "connectors": "list connector types and their quality; begin a new one",
+    "connectors": "list connector types and their quality; pause, resume one; begin a new one",
     "sandbox": "serve the providers' doubles",
     "migrate": "bring the store up to this release",
 }

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli import ground
+from hub.cli import ground, pause
 from hub.config.declared import folders
 from hub.config.document import read, resolve
 from hub.config.report import Report
@@ -25,6 +25,8 @@ from hub.errors import ConfigError, HubError
 from hub.model import Json, read_json
 
 app = ground.new("List connector types and their quality; check one; begin a new one.", lists=True)
+for command in (pause.status, pause.pause, pause.resume):
+    app.command()(command)
 COLUMNS = ("type", "tier", "webhooks", "actions", "folder")
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = Path(__file__).with_name("new_connector")

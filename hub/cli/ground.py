@@ -73,12 +73,13 @@ async def opened(config: "Config") -> AsyncIterator["Store"]:
 
 def with_store(path: Path, work: Callable[["Store"], Awaitable[Result]]) -> Result:
     """Run a command's work on the configured store."""
+    return asyncio.run(on_store(load(path), work))
 
-    async def run() -> Result:
-        async with opened(load(path)) as store:
-            return await work(store)
 
-    return asyncio.run(run())
+async def on_store(config: "Config", work: Callable[["Store"], Awaitable[Result]]) -> Result:
+    """Do work on the store of a configuration already read."""
+    async with opened(config) as store:
+        return await work(store)
 
 
 def me() -> str:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from hub import log
-from hub.errors import NotStored
 from hub.ids import new_id
 from hub.model import Job
 from hub.runner import Runner
@@ -27,7 +26,7 @@ class Worker:
         self.gates, self.lease = runner.gates, runner.lease
         self.node = new_id("node", self.clock.now())
         self.log = log.get("worker")
-        self._flying: dict[int, tuple[Job, asyncio.Task[None]]] = {}
+        self._flying: dict[tuple[int, int], tuple[Job, asyncio.Task[None]]] = {}
         self._settled = asyncio.Event()
         self._stopping = False
         self._duties: list[asyncio.Task[None]] = []
@@ -48,7 +47,7 @@ class Worker:
         self._stopping = True
         self.store.changed.set()
         await asyncio.gather(self._duties[0], return_exceptions=True)
-        tasks = [task for _, task in self._flying.values()]
+        tasks = [task for _, task in self.flying()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace.total_seconds())
             for task in late:
@@ -57,6 +56,14 @@ class Worker:
         for duty in self._duties:
             duty.cancel()
         await asyncio.gather(*self._duties, return_exceptions=True)
+
+    def alive(self) -> bool:
+        """Say whether it claims, rescues and renews."""
+        return not any(duty.done() for duty in self._duties)
+
+    def flying(self) -> list[tuple[Job, asyncio.Task[None]]]:
+        """Give the attempts under way."""
+        return list(self._flying.values())
 
     async def wait_for(self, met: Callable[[], Awaitable[bool]], within: float) -> bool:
         """Wait, so many seconds at most, until a condition on the store holds.
@@ -79,7 +86,7 @@ class Worker:
             self.store.changed.clear()
             try:
                 upcoming = await self._claim()
-            except NotStored:
+            except Exception:  # whatever it was, the next claim may go well
                 self.log.exception("claim failed")
                 upcoming = self.clock.now() + timedelta(seconds=POLL)
             if upcoming is not None:
@@ -116,16 +123,20 @@ class Worker:
     def _begin(self, job: Job) -> None:
         self.gates[job.account].take()
         task = asyncio.create_task(self._run(job))
-        self._flying[job.id] = (job, task)
+        # By attempt: after a lost lease the same job may fly twice, and each lands for itself.
+        self._flying[job.id, job.attempt] = (job, task)
         task.add_done_callback(lambda _: self._landed(job))
 
     def _landed(self, job: Job) -> None:
-        self._flying.pop(job.id, None)
+        self._flying.pop((job.id, job.attempt), None)
         self.gates[job.account].give()
         self.store.changed.set()
 
     async def _run(self, job: Job) -> None:
-        await self.runner.run(job)
+        try:
+            await self.runner.run(job)
+        except Exception:  # not settled: its lease runs out, and it is rescued
+            self.log.exception("attempt not settled", job=job.uid)
         self._settled.set()
         self._settled = asyncio.Event()
 
@@ -135,7 +146,7 @@ class Worker:
             await self.clock.sleep(seconds)
             try:
                 await duty()
-            except NotStored:
+            except Exception:  # whatever it was, the next round may go well
                 self.log.exception("duty failed")
 
     async def _rescue(self) -> None:
@@ -143,9 +154,9 @@ class Worker:
             self.log.warning("leases rescued", count=count)
 
     async def _renew(self) -> None:
-        held = {job.id: (job.id, job.attempt) for job, _ in self._flying.values()}
+        held = list(self._flying)
         until = self.clock.now() + self.lease
-        kept = await self.store.write(lambda tx: leases.renew(tx, list(held.values()), until=until))
-        for job_id in held.keys() - kept:
-            if job_id in self._flying:
-                self._flying[job_id][1].cancel()
+        kept = await self.store.write(lambda tx: leases.renew(tx, held, until=until))
+        for flight in set(held) - kept:
+            if flight in self._flying:
+                self._flying[flight][1].cancel()

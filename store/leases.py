@@ -11,13 +11,13 @@ from store.settle import resolve_from_events
 from store.tx import Tx
 
 
-def renew(tx: Tx, held: Sequence[tuple[int, int]], *, until: datetime) -> set[int]:
-    """Prolong leases; gives the ids still held, of those asked about."""
+def renew(tx: Tx, held: Sequence[tuple[int, int]], *, until: datetime) -> set[tuple[int, int]]:
+    """Prolong leases, each a job's id and attempt; gives those still held."""
     kept = set()
     for job_id, attempt in held:
         still = and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.state == "l")
         if tx.run(update(jobs).where(still).values(lease_until=until)):
-            kept.add(job_id)
+            kept.add((job_id, attempt))
     return kept
 
 

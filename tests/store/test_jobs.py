@@ -102,7 +102,7 @@ async def test_a_renewed_lease_is_not_rescued(store, clock, job) -> None:
     until = clock.now() + timedelta(seconds=60)
     kept = await store.write(lambda tx: leases.renew(tx, [(held.id, held.attempt)], until=until))
     clock.advance(50)
-    assert kept == {held.id}
+    assert kept == {(held.id, held.attempt)}
     assert await store.write(leases.rescue) == 0
 
 

@@ -59,6 +59,10 @@ class Route:
             return False
         if event.origin == "backfill" and now - event.at > self.fresh_for:
             return False
+        return self.hears(event)
+
+    def hears(self, event: Event) -> bool:
+        """Say whether the event's name is this route's, wherever the event comes from."""
         return any(
             event.type == name or (name.endswith(".*") and event.type.startswith(name[:-1]))
             for name in self.on
@@ -93,10 +97,23 @@ class Router:
         """Write the jobs of one event, in the file's order; what cannot be mapped is born dead."""
         return [job for route in self.routes if (job := _job(route, event, now)) is not None]
 
+    def job_of(self, name: str, event: Event, now: datetime) -> NewJob | None:
+        """Write the job of one route, whatever origins it takes; None where it wants none.
+
+        Raises:
+            KeyError: There is no such route any more, or it does not hear such events.
+        """
+        route = self.by_name[name]
+        if not route.hears(event):
+            raise KeyError(name)
+        return _made(route, event, now)
+
 
 def _job(route: Route, event: Event, now: datetime) -> NewJob | None:
-    if not route.takes(event, now):
-        return None
+    return _made(route, event, now) if route.takes(event, now) else None
+
+
+def _made(route: Route, event: Event, now: datetime) -> NewJob | None:
     names = scope(event)
     try:
         if route.when is not None and not route.when(names):

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.errors import Refused
 from hub.model import Json, rfc3339
+from store.audit import note
 from store.jobs import LIVE_STATES
-from store.operate import note
 from store.schema import accounts, jobs
 from store.tx import Tx
 

@@ -68,7 +68,7 @@ async def list_events(
     order = events.c.n.desc() if newest else events.c.n
     wanted = select(events).where(events.c.n > after).order_by(order).limit(limit)
     if types:
-        wanted = wanted.where(or_(*(_named(name) for name in types)))
+        wanted = wanted.where(or_(*(named(name) for name in types)))
     if about:
         wanted = wanted.where(events.c.aggregate_id == about)
     return [(row.n, shown_event(row, cipher)) for row in await connection.execute(wanted)]
@@ -192,7 +192,8 @@ async def _payload(connection: AsyncConnection, uid: str, cipher: Cipher) -> Jso
     return None
 
 
-def _named(name: str) -> Any:
+def named(name: str) -> Any:
+    """Give the condition that an event is of a type, or of those below a name that ends in `.*`."""
     if name.endswith(".*"):
         start = name[:-1]
         return and_(events.c.type >= start, events.c.type < start[:-1] + "/")

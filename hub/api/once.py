@@ -16,8 +16,8 @@ from hub.errors import Refused
 from hub.model import read_json, write_json
 from hub.shop.payments import handoff_of, payment_row
 from store import idempotency
+from store.audit import note
 from store.idempotency import Kept, KeyedCall
-from store.operate import note
 from store.tx import Tx
 
 HEADER = "Idempotency-Key"

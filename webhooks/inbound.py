@@ -77,8 +77,8 @@ class Inbound(Connector):
     @classmethod
     def configured(
         cls,
-        name: str,
-        settings: Mapping[str, Json],  # noqa: ARG003 -- the scheme says all
+        name: str,  # noqa: ARG003 -- the scheme says all
+        settings: Mapping[str, Json],
     ) -> builtins.type[Connector]:
         """Give the class of one scheme, with what can be set there."""
         named = settings.get("scheme")
@@ -217,6 +217,8 @@ def _word(name: str, value: Json, longest: int) -> str:
 
 def _time(value: Json) -> datetime:
     """Read a time as providers write it."""
+    if isinstance(value, bool):
+        raise ValueError("event_time gives no time")  # noqa: TRY004 -- the body's fault, not ours
     try:
         if isinstance(value, str) and not value.isdecimal():
             at = datetime.fromisoformat(value)

@@ -1,6 +1,6 @@
 """Expressions in a connector's settings: compiled wherever the class's field is an Expr."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from hub.config.references import unset
 from hub.config.report import Report, dotted
 from hub.expr import Expr
+from hub.model import Json
 from hub.nodes import Node, Path, Scalar, Table
 from mappings import compile as compiler
 
@@ -38,11 +39,15 @@ def _expression(scalar: Scalar, kind: type[Expr], path: Path, report: Report) ->
     if isinstance(scalar.value, str) and scalar.value != scalar.text:
         text = f"{dotted(path)} takes no references"
         report.at(path, "ref.place", text, "put it in a setting of its own")
-        return scalar
+        return replace(scalar, value=kind(_nothing, scalar.text))
     made, faults = compiler.expression(scalar, file=scalar.source.file, names=kind.names)
     report.add(*faults)
     # Where it has faults they are told; the settings are looked at all the same.
-    return replace(scalar, value=kind(made or (lambda _: None), scalar.text))
+    return replace(scalar, value=kind(made or _nothing, scalar.text))
+
+
+def _nothing(_: Mapping[str, Json]) -> Json:
+    return None
 
 
 def _kinds(hint: Any) -> Iterator[type[Expr]]:

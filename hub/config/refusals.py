@@ -95,6 +95,8 @@ def _words(report: Report, detail: ErrorDetails, where: Path) -> tuple[str, str,
         return "value.choice", f"must be one of {', '.join(names)}", _meant(report, where, names)
     if kind == "is_instance_of" and context.get("class") == Secret.__name__:
         return "value.type", "wants a reference", "${env:NAME} or ${file:/path}"
+    if kind == "is_instance_of":  # the only other class that a setting is made of beforehand
+        return "value.type", "wants an expression", '"{{ … }}"'
     return *_pydantics(kind, detail["msg"], context), ""
 
 

@@ -122,6 +122,7 @@ class Job:
 
     Args:
         held: For how long its account was held since `first_sent_at`; that ages no job.
+        fault: Why its payload, though stored, cannot be read.
     """
 
     id: int
@@ -144,6 +145,7 @@ class Job:
     give_up_at: datetime | None = None
     body_hash: bytes | None = None
     held: timedelta = timedelta(0)
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from hub import log
-from hub.errors import CallError, NotStored
+from hub.errors import CallError
 from hub.ids import new_id
 from hub.model import Job, NewJob, Outcome
 from hub.perform import Attempt
@@ -44,7 +44,7 @@ class Reconciler:
             await self.clock.sleep(EVERY)
             try:
                 await self.once()
-            except NotStored:
+            except Exception:  # whatever it was, the next round may go well
                 self.log.exception("reconcile failed")
 
     async def once(self) -> int:

@@ -61,6 +61,16 @@ def pause(uid: str, attempt: int, after: float | None) -> float:
     return (after if after is not None else MIN_WAIT) * (1 + LATE_SHARE * draw)
 
 
+def forgotten(job: Job, window: timedelta | None, *, now: datetime) -> bool:
+    """Say whether the provider may have forgotten the key of a job that was tried before.
+
+    So it stands after a long hold, or a hub that was down.
+    """
+    if window is None or not job.failures or job.first_sent_at is None:
+        return False
+    return now >= job.first_sent_at + window - KEY_MARGIN
+
+
 def again(
     policy: Policy,
     job: Job,

@@ -24,6 +24,7 @@ from store.tx import Tx
 
 SHOP = upsert("fact")
 DONE = Verdict(state="done", outcome="ok")
+SETTLE_AGAIN = (0.2, 1.0, 5.0, 20.0)
 
 
 class Runner:
@@ -54,6 +55,8 @@ class Runner:
         """Run one attempt and settle it."""
         by_kind = self._shop_job if job.connector == "shop" else self._call_job
         run = self._parse_job if job.action == "inbox.parse" else by_kind
+        if job.fault is not None:
+            run = self._unread
         try:
             await run(job)
         except NotStored:
@@ -86,7 +89,7 @@ class Runner:
             action = self.shop[job.action]
             item = input_of(action.model, job.payload)
             done = self._completion(job, started, None, DONE)
-            await self.store.settle_shop(action.work, item, done)
+            await self._stored(lambda: self.store.settle_shop(action.work, item, done))
         except NotStored:
             raise
         except Exception as error:  # noqa: BLE001 -- judged: a refusal, or a bug of ours
@@ -98,12 +101,17 @@ class Runner:
         try:
             work = await self.reread(job)
             done = self._completion(job, started, None, DONE)
-            await self.store.settle_shop(lambda tx, _: work(tx), None, done)
+            await self._stored(lambda: self.store.settle_shop(lambda tx, _: work(tx), None, done))
         except NotStored:
             raise
         except Exception as error:  # noqa: BLE001 -- still unreadable: dead again, with the reason
             verdict = Verdict(state="dead", outcome="reject", error=str(error))
             await self._settle(job, started, None, verdict)
+
+    async def _unread(self, job: Job) -> None:
+        """End a job whose stored payload cannot be read: a person must see it."""
+        verdict = Verdict(state="dead", outcome="bug", error=job.fault)
+        await self._settle(job, self.clock.now(), None, verdict)
 
     # -- settle ------------------------------------------------------------------------------------
     def _judged(
@@ -149,7 +157,7 @@ class Runner:
     ) -> None:
         self._hold(job, verdict)
         done = self._completion(job, started, attempt, verdict, jobs or [], outcome)
-        counted = await self.store.settle(done)
+        counted = await self._stored(lambda: self.store.settle(done))
         self.log.info(
             "job settled" if counted else "attempt fenced",
             job=job.uid,
@@ -159,6 +167,19 @@ class Runner:
             state=verdict.state,
             ms=done.ms,
         )
+
+    async def _stored(self, settle: Callable[[], Awaitable[bool]]) -> bool:
+        """Settle, again while the store cannot commit: a call that was made must not be lost.
+
+        The fence makes a second settlement harmless, and the lease is renewed meanwhile.
+        """
+        for wait in SETTLE_AGAIN:
+            try:
+                return await settle()
+            except NotStored:
+                self.log.warning("settle failed", again_in=wait)
+            await self.clock.sleep(wait)
+        return await settle()
 
     def _completion(
         self,

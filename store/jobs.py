@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upserting
 
+from hub.errors import HubError
 from hub.model import Job, NewJob
 from store import schema
 from store.schema import accounts, job_history, job_keys, jobs
@@ -189,8 +190,16 @@ def claim(
 
 
 def read_job(tx: Tx, row: Row[Any], *, held: int | None = None) -> Job:
-    """Make a Job of a row, its payload opened; `held` is its account's, in microseconds."""
-    sealed = row.payload
+    """Make a Job of a row, its payload opened; `held` is its account's, in microseconds.
+
+    A payload that cannot be opened is the job's own fault: it must not stop a whole claim.
+    """
+    payload, fault = None, None
+    try:
+        if row.payload is not None:
+            payload = tx.unseal(row.payload, "jobs.payload", row.uid)
+    except HubError as error:
+        fault = str(error)
     return Job(
         id=row.id,
         uid=row.uid,
@@ -199,7 +208,8 @@ def read_job(tx: Tx, row: Row[Any], *, held: int | None = None) -> Job:
         action=row.action,
         key=row.key,
         effect=row.effect,
-        payload=None if sealed is None else tx.unseal(sealed, "jobs.payload", row.uid),
+        payload=payload,
+        fault=fault,
         attempt=row.attempt,
         failures=row.failures,
         created_at=row.created_at,

@@ -49,7 +49,8 @@ class Hub:
         """Open the store and the connectors, then begin to work."""
         service = self.config.service
         self.store = await self._open_store()
-        await self.store.write(idempotency.release)  # the calls of an earlier process, cut short
+        if self.store.alone:  # the calls of an earlier process, cut short
+            await self.store.write(idempotency.release)
         await self.outbound.open()
         self.accounts = {name: self._account(c) for name, c in self.config.connectors.items()}
         for account in self.accounts.values():
@@ -69,7 +70,7 @@ class Hub:
         reconciler = Reconciler(self.runner, lambda name: self.router.by_name.get(name or ""))
         self._duties = [
             asyncio.create_task(reconciler.forever()),
-            asyncio.create_task(self._watch_neighbours()),
+            *([asyncio.create_task(self._watch_neighbours())] if self.store.alone else []),
             asyncio.create_task(self._forget_answers()),
         ]
 

@@ -4,8 +4,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Executable, Row, Select, bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upserting
 
+from store.schema import upserting
 from store.shop_schema import carts, cases, customers, orders, payments, products, refunds
 from store.tx import Tx
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Row, and_, func, insert, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upserting
 
+from store.schema import upserting
 from store.shop_schema import DEFAULT_LOCATION, prices, products, stock, stock_movements, variants
 from store.tx import Tx
 

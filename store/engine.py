@@ -4,9 +4,11 @@ import fcntl
 import os
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -21,23 +23,38 @@ PRAGMAS = (
 )
 
 
+SQLITE = "sqlite:///var/hub.db"
+POSTGRES = "postgresql+asyncpg://USER@HOST/DATABASE"
+
+
 def parse(url: str) -> URL:
     """Read a store URL.
 
     Raises:
         ConfigError: It names no store this release has.
     """
-    found = make_url(url)
-    if found.get_backend_name() != "sqlite":
-        text = f"store.url names '{found.drivername}'; this release stores in SQLite"
-        raise ConfigError(Fault(code="store.url", text=text, fix="sqlite:///var/hub.db"))
+    try:
+        found = make_url(url)
+    except ArgumentError:
+        raise _fault("store.url cannot be read", f"{SQLITE} or {POSTGRES}") from None
+    backend = found.get_backend_name()
+    if found.drivername in ("postgres", "postgresql"):
+        fix = str(found.set(drivername="postgresql+asyncpg"))
+        raise _fault("store.url names no driver", fix)
+    if found.drivername not in ("sqlite", "postgresql+asyncpg"):
+        text = f"store.url names '{found.drivername}'; the hub stores in SQLite or PostgreSQL"
+        raise _fault(text, f"{SQLITE} or {POSTGRES}")
     if not found.database or found.database == ":memory:":
-        raise ConfigError(
-            Fault(code="store.url", text="store.url must name a file", fix="sqlite:///var/hub.db")
-        )
+        what, fix = ("file", SQLITE) if backend == "sqlite" else ("database", POSTGRES)
+        raise _fault(f"store.url must name a {what}", fix)
     return found
 
 
+def _fault(text: str, fix: str) -> ConfigError:
+    return ConfigError(Fault(code="store.url", text=text, fix=fix))
+
+
+# -- SQLite ----------------------------------------------------------------------------------------
 def writing(url: URL) -> Engine:
     """Give the synchronous engine of the one writer: every transaction is BEGIN IMMEDIATE."""
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +92,51 @@ def _begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+# -- PostgreSQL ------------------------------------------------------------------------------------
+POOLER = "pooler"
+"""`?pooler=transaction` in the URL: between the hub and PostgreSQL stands a pooler such as
+pgbouncer, which hands a connection to another client after each transaction."""
+
+
+def pooled(url: URL, *, size: int) -> AsyncEngine:
+    """Give the asynchronous engine of PostgreSQL; every transaction is READ COMMITTED."""
+    bare = url.difference_update_query([POOLER])
+    return create_async_engine(
+        bare,
+        isolation_level="READ COMMITTED",  # promotion relies on a fresh snapshot per statement
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_recycle=1800,
+        connect_args=driver_settings(url) | _nameless(url),
+    )
+
+
+def is_pooled(url: URL) -> bool:
+    """Say whether a pooler stands in between."""
+    return POOLER in url.query
+
+
+def driver_settings(url: URL) -> dict[str, Any]:
+    """Give asyncpg's own settings: how long to wait, and no cache a pooler would break."""
+    cache = {"statement_cache_size": 0} if is_pooled(url) else {}
+    return {"timeout": 5, "command_timeout": 30, **cache}
+
+
+def _nameless(url: URL) -> dict[str, Any]:
+    """Give every prepared statement a name of its own: a pooler's next client must not meet it.
+
+    Source: SQLAlchemy, "Prepared Statement Name with PGBouncer".
+    """
+    if not is_pooled(url):
+        return {}
+    return {
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"__hub_{uuid4()}__",
+    }
+
+
+# -- one hub per file ------------------------------------------------------------------------------
 class Lock:
     """The lock file beside a SQLite database: one hub serves it, no second."""
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, update
-from sqlalchemy.dialects.sqlite import insert as upserting
 
 from hub.errors import Refused
 from hub.model import read_json, write_json
-from store.schema import idempotency
+from store.schema import idempotency, upserting
 from store.tx import Tx
 
 RUNNING = 0

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, insert
-from sqlalchemy.dialects.sqlite import insert as upserting
+from sqlalchemy import Row, insert, select
 
 from hub.model import Event, NewJob, Request, read_json, write_json
 from store import schema
 from store.crypto import Cipher
+from store.schema import jobs
 from store.settle import resolve_from_events
-from store.tx import Tx, add_event, key16
+from store.tx import Tx, add_events, key16, padded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,62 +53,85 @@ class Received:
     duplicates: int
 
 
-def receive(tx: Tx, receipt: Receipt) -> Received:
-    """Store what is new of a receipt; a request that brings nothing new changes nothing."""
-    body = receipt.request.body
-    fresh = [t for t in receipt.taken if _is_new(tx, receipt.connector, t.event, body)]
-    kept = receipt.kept if receipt.kept and _is_new(tx, receipt.connector, None, body) else ()
-    if fresh or kept:
-        _keep_request(tx, receipt)
-    _add(tx, receipt.id, fresh)
-    tx.enqueue(*kept)
-    return Received(
-        fresh=len(fresh) + len(kept),
-        duplicates=len(receipt.taken) - len(fresh) + len(receipt.kept) - len(kept),
-    )
+def receive(tx: Tx, receipts: Sequence[Receipt]) -> list[Received]:
+    """Store what is new of each receipt; a request that brings nothing new changes nothing."""
+    asked = [_keys(r.connector, r.taken, r.request.body, kept=bool(r.kept)) for r in receipts]
+    fresh = _take(tx, asked)
+    new = [[t for t, own in zip(r.taken, f, strict=False) if own]
+           for r, f in zip(receipts, fresh, strict=True)]  # fmt: skip
+    kept = [r.kept if r.kept and f[-1] else () for r, f in zip(receipts, fresh, strict=True)]
+    brought = [r for r, f in zip(receipts, fresh, strict=True) if any(f)]
+    tx.run_each(insert(schema.inbox), [_request(tx, receipt) for receipt in brought])
+    _add(tx, [(r.id, t) for r, of_it in zip(receipts, new, strict=True) for t in of_it])
+    tx.enqueue(*(job for each in kept for job in each))
+    return [
+        Received(fresh=len(n) + len(k), duplicates=len(r.taken) - len(n) + len(r.kept) - len(k))
+        for r, n, k in zip(receipts, new, kept, strict=True)
+    ]
 
 
 def take_in(tx: Tx, connector: str, inbox_id: str, taken: Sequence[Taken]) -> None:
     """Store the new events of a request that is kept already."""
-    fresh = [t for t in taken if _is_new(tx, connector, t.event, inbox_id.encode())]
-    _add(tx, inbox_id, fresh)
+    [fresh] = _take(tx, [_keys(connector, taken, inbox_id.encode(), kept=False)])
+    _add(tx, [(inbox_id, t) for t, own in zip(taken, fresh, strict=True) if own])
 
 
-def _add(tx: Tx, inbox_id: str, fresh: Sequence[Taken]) -> None:
-    for taken in fresh:
-        add_event(tx, taken.event, inbox_id=inbox_id, jobs_made=len(taken.jobs))
-        tx.enqueue(*taken.jobs)
-    if echoes := [taken.event.job for taken in fresh if taken.event.job]:
-        resolve_from_events(tx, echoes)
+def _add(tx: Tx, fresh: Sequence[tuple[str, Taken]]) -> None:
+    echoes = [taken.event.job for _, taken in fresh if taken.event.job]
+    if echoes:
+        # Held, so that the settle that parks one of them cannot miss the event that settles it.
+        told = jobs.c.uid.in_(padded(echoes)), jobs.c.state.in_(("l", "u"))
+        tx.rows(select(jobs.c.id).where(*told).order_by(jobs.c.id).with_for_update(read=True))
+        tx.afterwards.append(partial(resolve_from_events, uids=echoes))
+    add_events(tx, [(taken.event, inbox_id, len(taken.jobs)) for inbox_id, taken in fresh])
+    tx.enqueue(*(job for _, taken in fresh for job in taken.jobs))
 
 
-def _is_new(tx: Tx, connector: str, event: Event | None, body: bytes) -> bool:
-    """Take the dedupe key of an event, or of the body where it has no id; False if taken."""
-    key = key16(body)
-    if event is not None:
-        key = key16(event.ext_id) if event.ext_id else key16(key + event.type.encode())
-    taken = upserting(schema.dedupe).on_conflict_do_nothing()
-    values = {"connector": connector, "key16": key, "seen_on": tx.now}
-    return tx.run(taken, values) == 1
+Key = tuple[str, bytes]
 
 
-def _keep_request(tx: Tx, receipt: Receipt) -> None:
+def _keys(connector: str, taken: Sequence[Taken], body: bytes, *, kept: bool) -> list[Key]:
+    """Give the dedupe keys of events, then that of a body kept for itself."""
+    of_body = key16(body)
+    keys = [_key(t.event, of_body) for t in taken] + ([of_body] if kept else [])
+    return [(connector, key) for key in keys]
+
+
+def _key(event: Event, of_body: bytes) -> bytes:
+    return key16(event.ext_id) if event.ext_id else key16(of_body + event.type.encode())
+
+
+def _take(tx: Tx, asked: Sequence[Sequence[Key]]) -> list[list[bool]]:
+    """Take the dedupe keys that are free; say of each whether it was, for the first to name it."""
+    rows = [
+        {"connector": connector, "key16": key, "seen_on": tx.now}
+        for connector, key in dict.fromkeys(key for keys in asked for key in keys)
+    ]
+    free = tx.ways.insert_new(tx.connection, schema.dedupe, rows)
+    return [[_first(free, key) for key in keys] for keys in asked]
+
+
+def _first(free: set[Key], key: Key) -> bool:
+    if key not in free:
+        return False
+    free.remove(key)
+    return True
+
+
+def _request(tx: Tx, receipt: Receipt) -> dict[str, Any]:
     request = receipt.request
     headers = write_json([[k.decode("latin-1"), v.decode("latin-1")] for k, v in request.headers])
-    tx.run(
-        insert(schema.inbox),
-        {
-            "id": receipt.id,
-            "connector": receipt.connector,
-            "received_at": receipt.received_at,
-            "via": receipt.via,
-            "method": request.method,
-            "target": request.url,
-            "headers": tx.seal(headers, "inbox.headers", receipt.id),
-            "body": tx.seal(request.body, "inbox.body", receipt.id),
-            "secret_used": receipt.secret_used,
-        },
-    )
+    return {
+        "id": receipt.id,
+        "connector": receipt.connector,
+        "received_at": receipt.received_at,
+        "via": receipt.via,
+        "method": request.method,
+        "target": request.url,
+        "headers": tx.seal(headers, "inbox.headers", receipt.id),
+        "body": tx.seal(request.body, "inbox.body", receipt.id),
+        "secret_used": receipt.secret_used,
+    }
 
 
 def request_of(cipher: Cipher, row: Row[Any]) -> Request:

@@ -3,87 +3,62 @@
 The head of a lane is a row's state (`r l u b`), kept by a unique index, never searched for.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     Row,
-    and_,
     bindparam,
     case,
     func,
     insert,
-    literal,
+    literal_column,
     select,
     text,
+    true,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upserting
 
 from hub.errors import HubError
 from hub.model import Job, NewJob
 from store import schema
-from store.schema import accounts, job_history, job_keys, jobs
+from store.schema import BORN_WITH, accounts, job_history, job_keys, jobs
 from store.tx import Tx, key16
 
 LIVE_STATES = {
     "w": "waiting", "r": "ready", "l": "leased", "u": "uncertain", "d": "dead", "b": "dead",
 }  # fmt: skip
 ENDED = ("done", "skipped", "cancelled")
-SHARED = tuple(c.name for c in job_history.columns if c.name in jobs.columns and c.name != "state")
-
-_head = jobs.alias("h")
-_lane_taken = (
-    select(literal(1))
-    .where(
-        _head.c.connector == bindparam("connector"),
-        _head.c.lane == bindparam("lane"),
-        _head.c.lane.is_not(None),
-        _head.c.state.in_(("r", "l", "u", "b")),
-    )
-    .exists()
-)
-_FILLED = (
-    "uid", "connector", "account", "action", "route", "event_id", "inbox_id", "lane", "prio",
-    "due_at", "created_at", "blocks", "give_up_at", "effect", "key", "payload", "mapping_hash",
-    "error",
-)  # fmt: skip
-_INSERT = insert(jobs).values(
-    {name: bindparam(name, type_=jobs.c[name].type) for name in _FILLED}
-    | {
-        "state": case(
-            (bindparam("birth") != "ready", "d"),
-            (and_(bindparam("lane").is_not(None), _lane_taken), "w"),
-            else_="r",
-        )
-    }
-)
 
 
 # -- enqueue ---------------------------------------------------------------------------------------
-def enqueue(tx: Tx, new: Iterable[NewJob]) -> None:
+def enqueue(tx: Tx, new: Sequence[NewJob]) -> None:
     """Write jobs in order; duplicates of a key go straight to history, the dead stay visible."""
-    for job in new:
-        values = _values(tx, job)
-        if not _own_key(tx, job):
-            _to_history(tx, values, "skipped", "duplicate key")
-        elif job.state == "skipped":
-            _to_history(tx, values, "skipped", job.error or "")
+    rows = [(job, _values(tx, job)) for job in new]
+    own = _own_keys(tx, new)
+    live, over = [], []
+    for job, row in rows:
+        if job.uid in own and job.state != "skipped":
+            live.append(row)
         else:
-            tx.run(_INSERT, values | {"birth": job.state})
-            tx.woken = True
+            over.append(_skipped(job, row, duplicate=job.uid not in own))
+    tx.ways.insert_jobs(tx.connection, live)
+    tx.run_each(insert(job_history), [row | {"ended_at": tx.now} for row in over])
+    tx.woken = tx.woken or bool(live)
 
 
-def _own_key(tx: Tx, job: NewJob) -> bool:
-    taken = upserting(job_keys).on_conflict_do_nothing()
-    values = {
-        "connector": job.connector,
-        "key16": key16(job.key),
-        "uid": job.uid,
-        "seen_on": tx.now,
-    }
-    return tx.run(taken, values) == 1
+def _own_keys(tx: Tx, new: Sequence[NewJob]) -> set[str]:
+    """Take the keys that are free, each for the first job under it; give the uids of those."""
+    first: dict[tuple[str, bytes], str] = {}
+    for job in new:
+        first.setdefault((job.connector, key16(job.key)), job.uid)
+    rows = [
+        {"connector": connector, "key16": key, "uid": uid, "seen_on": tx.now}
+        for (connector, key), uid in first.items()
+    ]
+    taken = tx.ways.insert_new(tx.connection, job_keys, rows)
+    return {uid for key, uid in first.items() if key in taken}
 
 
 def _values(tx: Tx, job: NewJob) -> dict[str, Any]:
@@ -97,6 +72,7 @@ def _values(tx: Tx, job: NewJob) -> dict[str, Any]:
         "event_id": job.event_id,
         "inbox_id": job.inbox_id,
         "lane": job.lane if job.state == "ready" else None,
+        "birth": "r" if job.state == "ready" else "d",
         "prio": job.prio,
         "due_at": job.due_at,
         "created_at": tx.now,
@@ -110,20 +86,21 @@ def _values(tx: Tx, job: NewJob) -> dict[str, Any]:
     }
 
 
-def _to_history(tx: Tx, values: Mapping[str, Any], state: str, reason: str) -> None:
-    tx.run(insert(job_history), {**values, "state": state, "reason": reason, "ended_at": tx.now})
+def _skipped(job: NewJob, row: Mapping[str, Any], *, duplicate: bool) -> dict[str, Any]:
+    kept = {name: row[name] for name in BORN_WITH}
+    return kept | {"state": "skipped", "reason": "duplicate key" if duplicate else job.error or ""}
 
 
 # -- claim -----------------------------------------------------------------------------------------
 _due = (
     select(
         accounts.c.account,
-        text("p.prio"),
+        literal_column("p.prio", schema.Int).label("prio"),
         select(func.min(jobs.c.due_at))
         .where(
             jobs.c.account == accounts.c.account,
-            jobs.c.prio == text("p.prio"),
-            jobs.c.state == "r",
+            jobs.c.prio == literal_column("p.prio"),
+            text("state = 'r'"),
         )
         .scalar_subquery()
         .label("due_at"),
@@ -132,25 +109,27 @@ _due = (
     )
     .where(accounts.c.paused_at.is_(None))
     .select_from(
-        accounts.join(text("(SELECT 0 AS prio UNION ALL SELECT 1 UNION ALL SELECT 2) p"), text("1"))
+        accounts.join(text("(SELECT 0 AS prio UNION ALL SELECT 1 UNION ALL SELECT 2) p"), true())
     )
     .order_by(accounts.c.account, text("p.prio"))
 )
+# In a CTE, or the planner of PostgreSQL may look again and lease more than was asked for.
+_free = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.account == bindparam("who"),
+        jobs.c.prio == bindparam("class"),
+        text("state = 'r'"),
+        jobs.c.due_at <= bindparam("now", type_=schema.Time),
+    )
+    .order_by(jobs.c.due_at, jobs.c.id)
+    .limit(bindparam("most", type_=schema.Int))
+    .with_for_update(skip_locked=True)
+    .cte("free")
+)
 _CLAIM = (
     update(jobs)
-    .where(
-        jobs.c.id.in_(
-            select(jobs.c.id)
-            .where(
-                jobs.c.account == bindparam("who"),
-                jobs.c.prio == bindparam("class"),
-                jobs.c.state == "r",
-                jobs.c.due_at <= bindparam("now", type_=schema.Time),
-            )
-            .order_by(jobs.c.due_at, jobs.c.id)
-            .limit(bindparam("most"))
-        )
-    )
+    .where(jobs.c.id.in_(select(_free.c.id)))
     .values(
         state="l",
         attempt=jobs.c.attempt + 1,

@@ -6,54 +6,56 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from hub.errors import ConfigError, Fault
 
 HERE = Path(__file__).parent / "migrations"
 
 
-def upgrade(engine: Engine) -> None:
-    """Run the migrations a store lacks, in one transaction.
+def upgrade(connection: Connection) -> tuple[str | None, str | None]:
+    """Run the migrations a store lacks, in the transaction at hand.
+
+    Returns:
+        The migration it was at, and the one it is at now.
 
     Raises:
         ConfigError: The store is of a later release.
     """
-    with engine.begin() as connection:
-        if _behind(connection):
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+    before = _found(connection)
+    if _behind(connection):
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, _found(connection)
 
 
-def require(engine: Engine) -> None:
+def require(connection: Connection) -> None:
     """Raise unless the store is at this release.
 
     Raises:
         ConfigError: It is empty, of an earlier or of a later release.
     """
-    with engine.connect() as connection:
-        if _behind(connection):
-            text = "the store is not at this release"
-            raise ConfigError(Fault(code="store.migrate", text=text, fix="hub migrate"))
-
-
-def state(engine: Engine) -> tuple[str | None, str | None]:
-    """Say which migration the store is at, and which is this release's."""
-    with engine.connect() as connection:
-        return _found(connection), _scripts().get_current_head()
-
-
-def _behind(connection: Connection) -> bool:
-    scripts, found = _scripts(), _found(connection)
-    if found is not None and found not in {step.revision for step in scripts.walk_revisions()}:
-        text = f"the store is at migration {found}, which this release does not know"
-        raise ConfigError(Fault(code="store.newer", text=text, fix="run the later release"))
-    return found != scripts.get_current_head()
+    if _behind(connection):
+        text = "the store is not at this release"
+        raise ConfigError(Fault(code="store.migrate", text=text, fix="hub migrate"))
 
 
 def _found(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def heads() -> list[str]:
+    """Name the last migration of this release."""
+    return _scripts().get_heads()
+
+
+def _behind(connection: Connection) -> bool:
+    scripts, at = _scripts(), _found(connection)
+    if at is not None and at not in {step.revision for step in scripts.walk_revisions()}:
+        text = f"the store is at migration {at}, which this release does not know"
+        raise ConfigError(Fault(code="store.newer", text=text, fix="run the later release"))
+    return at != scripts.get_current_head()
 
 
 def _scripts() -> ScriptDirectory:

@@ -1,63 +1,53 @@
 """What a person may do with a job: try again, cancel, settle an uncertain one. All audited."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from hub.errors import Refused
-from hub.model import NewJob
-from store.audit import note
-from store.events import kept_event
-from store.replay import Rewrite
-from store.schema import job_keys, jobs
-from store.settle import end, promote, resolve
-from store.tx import Tx, key16
+from store import schema
+from store.ending import Ending, end, promote
+from store.schema import HEAD, jobs
+from store.settle import resolve
+from store.tx import Tx
 
 UNDER_WAY = "r", "w", "d", "b", "u"
 
 
-def again(tx: Tx, uid: str, *, by: str, rewrite: Rewrite | None = None, why: str = "") -> str:
-    """Make a dead job ready, under its old key, first in its lane; gives the uid of what is.
-
-    One that was dead at birth has no input: its route maps its event now, into a new job.
-
-    Args:
-        why: The filter that chose it, for the audit.
+def again(tx: Tx, uid: str, *, by: str) -> str:
+    """Make a dead job ready, under its old key, first in its lane.
 
     Raises:
-        Refused: There is no such job, it is not dead, or it can still not be mapped.
+        Refused: There is no such job, or it is not dead.
     """
     row = _job(tx, uid, "d", "b")
     if row.payload is None and row.action != "inbox.parse":
-        made = _map_again(tx, row, rewrite, by=by)
-        note(tx, by, "job.retry", uid, why)
-        return made
+        raise Refused("invalid_transition", "nothing could be mapped: replay its event instead")
     fresh = {"due_at": tx.now, "prio": 0, "first_sent_at": None, "give_up_at": None, "failures": 0}
-    waits = row.state == "d" and row.lane is not None
-    state = "w" if waits else "r"
-    tx.run(update(jobs).where(jobs.c.id == row.id).values(state=state, **fresh))
-    if waits and not _has_head(tx, row):
-        promote(tx, row.connector, row.lane)
+    if row.state == "b" or row.lane is None:
+        tx.run(update(jobs).where(jobs.c.id == row.id).values(state="r", **fresh))
+    else:
+        tx.run(update(jobs).where(jobs.c.id == row.id).values(state="w", **fresh))
+        _give_head(tx, row)
     tx.woken = True
-    note(tx, by, "job.retry", uid, why)
+    note(tx, by, "job.retry", uid)
     return uid
 
 
-def cancel(tx: Tx, uid: str, *, by: str, why: str = "") -> str:
+def cancel(tx: Tx, uid: str, *, by: str) -> str:
     """End a job that is not in flight; its lane goes on.
 
     Raises:
         Refused: There is no such job, or it is in flight or over.
     """
     row = _job(tx, uid, *UNDER_WAY)
-    end(tx, row.id, "cancelled", reason=f"cancelled by {by}", by=by)
-    note(tx, by, "job.cancel", uid, why)
+    end(tx, [Ending(row, "cancelled", reason=f"cancelled by {by}", by=by)])
+    note(tx, by, "job.cancel", uid)
     return uid
 
 
-def settle_by_hand(
-    tx: Tx, uid: str, state: Literal["done", "dead"], *, by: str, why: str = ""
-) -> str:
+def settle_by_hand(tx: Tx, uid: str, state: Literal["done", "dead"], *, by: str) -> str:
     """Say what became of an uncertain job.
 
     Raises:
@@ -94,8 +84,8 @@ def _rewritten(tx: Tx, row: Row[tuple[object, ...]], rewrite: Rewrite | None) ->
         raise Refused("invalid_transition", text) from error
 
 
-def _job(tx: Tx, uid: str, *states: str) -> Row[tuple[object, ...]]:
-    row = tx.row(select(jobs).where(jobs.c.uid == uid))
+def _job(tx: Tx, uid: str, *states: str) -> Row[Any]:
+    row = tx.row(select(jobs).where(jobs.c.uid == uid).with_for_update())
     if row is None:
         raise Refused("not_found", f"there is no live job {uid}")
     if row.state not in states:
@@ -103,10 +93,15 @@ def _job(tx: Tx, uid: str, *states: str) -> Row[tuple[object, ...]]:
     return row
 
 
-def _has_head(tx: Tx, row: Row[tuple[object, ...]]) -> bool:
-    head = select(jobs.c.id).where(
-        jobs.c.connector == row.connector,
-        jobs.c.lane == row.lane,
-        jobs.c.state.in_(("r", "l", "u", "b")),
+def _give_head(tx: Tx, row: Row[Any]) -> None:
+    """See that the lane of a waiting job has a head: the one it has, or its next."""
+    held = select(jobs.c.id).where(
+        jobs.c.connector == row.connector, jobs.c.lane == row.lane, text(HEAD)
     )
-    return tx.row(head) is not None
+    while tx.row(held.with_for_update(read=True)) is None:
+        try:
+            with tx.connection.begin_nested():
+                promote(tx, [(row.connector, row.lane)])
+        except IntegrityError:
+            continue  # another transaction gave the lane a head just now: hold that one
+        return

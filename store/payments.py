@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, delete, exists, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upserting
 
+from store.schema import upserting
 from store.shop_schema import payment_facts, payment_refs, payments, refunds
 from store.tx import Tx
 

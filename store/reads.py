@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, literal, null, or_, select, union_all
+from sqlalchemy import Row, Select, func, literal, null, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model import Json, read_json, rfc3339
 from store.crypto import Cipher
 from store.jobs import LIVE_STATES
-from store.schema import attempts, events, inbox, job_history, jobs
+from store.schema import attempts, events, feed, inbox, job_history, jobs
 
 _SHOWN = (
     "uid", "connector", "action", "route", "event_id", "inbox_id", "lane", "state", "due_at",
@@ -65,13 +65,26 @@ async def list_events(
     limit: int = 50,
 ) -> list[tuple[int, dict[str, Json]]]:
     """List events with their place in the feed."""
-    order = events.c.n.desc() if newest else events.c.n
-    wanted = select(events).where(events.c.n > after).order_by(order).limit(limit)
+    wanted = _newest() if newest else _feed(connection.dialect.name)
+    place = wanted.selected_columns.place
+    wanted = wanted.where(place > after).limit(limit)
     if types:
         wanted = wanted.where(or_(*(named(name) for name in types)))
     if about:
         wanted = wanted.where(events.c.aggregate_id == about)
-    return [(row.n, shown_event(row, cipher)) for row in await connection.execute(wanted)]
+    return [(row.place, shown_event(row, cipher)) for row in await connection.execute(wanted)]
+
+
+def _newest() -> Select[Any]:
+    return select(events, events.c.n.label("place")).order_by(events.c.n.desc())
+
+
+def _feed(dialect: str) -> Select[Any]:
+    """Give events in an order that nothing new gets into; see store.feed."""
+    if dialect == "sqlite":
+        return select(events, events.c.n.label("place")).order_by(events.c.n)
+    told = select(events, feed.c.place).join(feed, feed.c.n == events.c.n)
+    return told.order_by(feed.c.place)
 
 
 async def one_event(
@@ -195,8 +208,7 @@ async def _payload(connection: AsyncConnection, uid: str, cipher: Cipher) -> Jso
 def named(name: str) -> Any:
     """Give the condition that an event is of a type, or of those below a name that ends in `.*`."""
     if name.endswith(".*"):
-        start = name[:-1]
-        return and_(events.c.type >= start, events.c.type < start[:-1] + "/")
+        return events.c.type.startswith(name[:-1], autoescape=True)
     return events.c.type == name
 
 

@@ -19,8 +19,12 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
+
+# An INSERT that can say what to do on a conflict. SQLite took that clause over from PostgreSQL, and
+# SQLAlchemy writes this one for both.
+upserting = postgresql.insert
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -45,9 +49,9 @@ class Time(TypeDecorator[datetime]):
         return None if value is None else EPOCH + value * MICROSECOND
 
 
-def table(name: str, *parts: Any, counted: bool = False) -> Table:
+def table(name: str, *parts: Any, counted: bool = False, **more: Any) -> Table:
     """Declare a table: STRICT on SQLite; `counted` ones never give an id out twice."""
-    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_autoincrement=counted)
+    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_autoincrement=counted, **more)
 
 
 def at(name: str, *, null: bool = False) -> Column[datetime]:
@@ -121,11 +125,23 @@ events = table(
     number("failed", server_default="0"),
     word("causation", null=True),
     number("jobs_made", server_default="0"),
-    Index("events_job", "job", sqlite_where=text("job IS NOT NULL")),
+    Index(
+        "events_job", "job",
+        sqlite_where=text("job IS NOT NULL"), postgresql_where=text("job IS NOT NULL"),
+    ),
     Index("events_about", "aggregate_id", "n"),
     Index("events_inbox", "inbox_id"),
     counted=True,
+)  # fmt: skip
+
+# Where several nodes write, `n` becomes visible out of order: the feed is numbered after commit,
+# by one node at a time (store.feed). SQLite needs neither table: there `n` is the feed's order.
+feed = table(
+    "feed",
+    Column("place", Int, primary_key=True, autoincrement=False),
+    number("n", unique=True),
 )
+feed_waiting = table("feed_waiting", Column("n", Int, primary_key=True, autoincrement=False))
 
 
 def _job_columns() -> list[Column[Any]]:
@@ -157,6 +173,13 @@ def _job_columns() -> list[Column[Any]]:
         word("error", null=True),
     ]
 
+
+BORN_WITH = (
+    "uid", "connector", "account", "action", "route", "event_id", "inbox_id", "lane", "prio",
+    "due_at", "created_at", "blocks", "give_up_at", "effect", "key", "payload", "mapping_hash",
+    "error",
+)  # fmt: skip
+"""The columns of a job that are filled when it is written, beside its state."""
 
 HEAD = "lane IS NOT NULL AND state IN ('r','l','u','b')"
 """Who heads a lane; repeated word for word wherever the index jobs_head must be used."""
@@ -190,6 +213,8 @@ jobs = table(
     ),
     Index("jobs_event", "event_id"),
     counted=True,
+    # Small, hot, always changing: room in each page, and vacuum early.
+    postgresql_with={"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02},
 )  # fmt: skip
 
 job_history = table(

@@ -1,24 +1,24 @@
 """How attempts and uncertain jobs end: fenced by (job, attempt), or by the state `uncertain`.
 
 A zombie's result changes nothing. Whatever ends the head of a lane makes the next its head, in
-the same commit.
+the same commit. A job that another transaction holds is left out, never waited for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import case, delete, func, insert, literal, select, update
-from sqlalchemy.dialects.sqlite import insert as upserting
+from sqlalchemy import Row, Select, bindparam, func, insert, select, text, update
 
 from hub.model import Job, NewJob
-from store import schema
+from store.ending import Ending, end, promote
 from store.jobs import read_job
-from store.schema import accounts, attempts, events, job_history, jobs, links
-from store.tx import Tx
+from store.schema import accounts, attempts, events, jobs, links, upserting
+from store.tx import AGAIN, Again, Tx, Undone, padded
 
-SHARED = tuple(c.name for c in job_history.columns if c.name in jobs.columns and c.name != "state")
+Settled = tuple["Completion", Row[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,145 +53,169 @@ class Completion:
     release: bool = False
 
 
-def settle(tx: Tx, done: Completion) -> bool:
-    """Apply one attempt's end; False where the attempt no longer holds the lease."""
-    job = done.job
-    if not _fenced(tx, job):
+def settle(tx: Tx, dones: Sequence[Completion]) -> list[bool | Again]:
+    """Apply how attempts ended, but not the jobs that follow.
+
+    Returns:
+        For each: False where it no longer holds its lease, AGAIN where its job is held just now.
+    """
+    told = _fenced(tx, [done.job for done in dones])
+    settled = [(d, row) for d, row in zip(dones, told, strict=True) if isinstance(row, Row)]
+    tx.run_each(insert(attempts), [_attempt(done) for done, _ in settled])
+    over = [(d, row) for d, row in settled if d.state in ("done", "skipped")]
+    end(tx, [Ending(row, d.state, reason=d.error, ref=d.ref) for d, row in over])
+    _go_on(tx, [(d, row) for d, row in settled if d.state not in ("done", "skipped")])
+    _keep_links(tx, [done for done, _ in settled])
+    _pause(tx, [d for d, _ in settled if d.pause is not None or d.release])
+    return [one if isinstance(one, Again) else one is not None for one in told]
+
+
+def settle_with(tx: Tx, done: Completion, work: Callable[[Tx], object] | None = None) -> bool:
+    """Apply how one attempt ended, with what it changes and the jobs that follow: all or nothing.
+
+    The job itself comes last: whoever holds it waits for nobody.
+
+    Raises:
+        Undone: It lost its lease meanwhile, or its job is held just now.
+    """
+    if not _holds(tx, done.job):
         return False
-    _note_attempt(tx, done)
-    if done.state in ("done", "skipped"):
-        end(tx, job.id, done.state, reason=done.error, ref=done.ref)
-    else:
-        _go_on(tx, done)
-    for (kind, our_id), their_id in done.links.items():
-        keep_link(tx, job.connector, kind, our_id, their_id)
-    if done.pause is not None or done.release:
-        _pause(tx, job.account, done)
+    if work is not None:
+        work(tx)
     tx.enqueue(*done.jobs)
+    tx.write_jobs()
+    [settled] = settle(tx, [done])
+    if settled is not True:
+        raise Undone(again=settled is AGAIN)
     return True
 
 
-def _fenced(tx: Tx, job: Job) -> bool:
+def _holds(tx: Tx, job: Job) -> bool:
     held = select(jobs.c.id).where(
         jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == "l"
     )
     return tx.row(held) is not None
 
 
-def _note_attempt(tx: Tx, done: Completion) -> None:
-    tx.run(
-        insert(attempts),
-        {
-            "job": done.job.uid,
-            "attempt": done.job.attempt,
-            "started_at": done.started_at,
-            "ms": done.ms,
-            "outcome": done.outcome,
-            "status": done.status,
-            "error": done.error,
-            "request_id": done.request_id,
-        },
-    )
+def _fenced(tx: Tx, ended: Sequence[Job]) -> list[Row[Any] | Again | None]:
+    """Lock the rows of jobs that still hold their lease; None for those that do not."""
+    if not ended:
+        return []
+    leased = jobs.c.id.in_(padded([job.id for job in ended])), jobs.c.state == "l"
+    lock = select(jobs).where(*leased).order_by(jobs.c.id)
+    rows = {(r.id, r.attempt): r for r in tx.rows(lock.with_for_update(skip_locked=not tx.patient))}
+    busy: set[tuple[int, int]] = set()
+    if not tx.patient and any((job.id, job.attempt) not in rows for job in ended):
+        seen = tx.rows(select(jobs.c.id, jobs.c.attempt).where(*leased))
+        busy = {(row.id, row.attempt) for row in seen} - rows.keys()
+    told: list[Row[Any] | Again | None] = []
+    for job in ended:
+        fence = (job.id, job.attempt)
+        told.append(AGAIN if fence in busy else rows.pop(fence, None))
+    return told
 
 
-def _go_on(tx: Tx, done: Completion) -> None:
-    """Put a job that is not over where it waits: ready, uncertain or dead."""
-    job = done.job
-    state = {"ready": "r", "uncertain": "u", "dead": "b" if job.blocks else "d"}[done.state]
-    change: dict[str, Any] = {
+def _attempt(done: Completion) -> dict[str, Any]:
+    return {
+        "job": done.job.uid,
+        "attempt": done.job.attempt,
+        "started_at": done.started_at,
+        "ms": done.ms,
+        "outcome": done.outcome,
+        "status": done.status,
+        "error": done.error,
+        "request_id": done.request_id,
+    }
+
+
+def _go_on(tx: Tx, settled: Sequence[Settled]) -> None:
+    """Put jobs that are not over where they wait: ready, uncertain or dead."""
+    tx.run_each(MOVE, [_moved(tx, done, row) for done, row in settled])
+    promote(tx, [(r.connector, r.lane) for d, r in settled if d.state == "dead" and not r.blocks])
+    resolve_from_events(tx, [row.uid for done, row in settled if done.state == "uncertain"])
+    tx.woken = tx.woken or bool(settled)
+
+
+def _moved(tx: Tx, done: Completion, row: Row[Any]) -> dict[str, Any]:
+    state = {"ready": "r", "uncertain": "u", "dead": "b" if row.blocks else "d"}[done.state]
+    first_sent = row.first_sent_at
+    if not done.used:
+        # Held time ages nobody: the first attempt that counts starts the clock.
+        first_sent = done.job.first_sent_at if done.job.failures else None
+    return {
+        "this": row.id,
         "state": state,
-        "failures": jobs.c.failures + int(done.used),
+        "prio": 1 if done.used else row.prio,
         "due_at": done.due_at or tx.now,
+        "failures": row.failures + int(done.used),
+        "first_sent_at": first_sent,
+        "body_hash": row.body_hash or done.body_hash,
         "error": done.error,
         "lease_owner": None,
         "lease_until": None,
     }
-    if done.used:
-        change["prio"] = 1
-    else:
-        # Held time ages nobody: the first attempt that counts starts the clock.
-        change["first_sent_at"] = job.first_sent_at if job.failures else None
-    if job.body_hash is None and done.body_hash is not None:
-        change["body_hash"] = done.body_hash
-    tx.run(update(jobs).where(jobs.c.id == job.id).values(change))
-    if state == "d":
-        promote(tx, job.connector, job.lane)
-    if state == "u":
-        resolve_from_events(tx, [job.uid])
-    tx.woken = True
 
 
-def _pause(tx: Tx, account: str, done: Completion) -> None:
-    change: dict[str, Any] = {"paused_until": done.pause}
-    if done.hold is not None or done.release:
-        change |= {"held_reason": done.hold, "held_since": tx.now if done.hold else None}
-    tx.run(update(accounts).where(accounts.c.account == account).values(change))
+def _pause(tx: Tx, dones: Sequence[Completion]) -> None:
+    for done in sorted(dones, key=lambda done: done.job.account):
+        change: dict[str, Any] = {"paused_until": done.pause}
+        if done.hold is not None or done.release:
+            change |= {"held_reason": done.hold, "held_since": tx.now if done.hold else None}
+        tx.run(update(accounts).where(accounts.c.account == done.job.account).values(change))
 
 
-def end(
-    tx: Tx, job_id: int, state: str, *, reason: str | None = None, by: str | None = None,
-    ref: str | None = None,
-) -> None:  # fmt: skip
-    """Move a job to history and let its lane go on."""
-    row = tx.row(select(jobs).where(jobs.c.id == job_id))
-    if row is None:
-        return
-    kept = {name: getattr(row, name) for name in SHARED} | {"id": row.id, "state": state}
-    kept |= {"reason": reason, "ended_by": by, "ended_at": tx.now, "ref": ref or row.ref}
-    tx.run(insert(job_history), kept)
-    tx.run(delete(jobs).where(jobs.c.id == job_id))
-    if row.state in ("r", "l", "u", "b"):
-        promote(tx, row.connector, row.lane)
-
-
-def promote(tx: Tx, connector: str, lane: str | None) -> None:
-    """Make the next waiting job of a lane its head."""
-    if lane is None:
-        return
-    following = (
-        select(jobs.c.id)
-        .where(jobs.c.connector == connector, jobs.c.lane == lane, jobs.c.state == "w")
-        .order_by(jobs.c.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    due = case((jobs.c.due_at > tx.now, jobs.c.due_at), else_=literal(tx.now, schema.Time))
-    moved = tx.run(update(jobs).where(jobs.c.id == following).values(state="r", due_at=due))
-    tx.woken = tx.woken or moved > 0
-
-
-def keep_link(tx: Tx, connector: str, kind: str, our_id: str, their_id: str) -> None:
-    """Remember that our id is theirs at this connector."""
-    values = {
-        "connector": connector,
-        "kind": kind,
-        "our_id": our_id,
-        "their_id": their_id,
-        "updated_at": tx.now,
+def _keep_links(tx: Tx, dones: Sequence[Completion]) -> None:
+    found = {
+        (done.job.connector, kind, our_id): their_id
+        for done in dones
+        for (kind, our_id), their_id in done.links.items()
     }
-    tx.run(
-        upserting(links).on_conflict_do_update(
-            index_elements=["connector", "kind", "our_id"],
-            set_={"their_id": their_id, "updated_at": tx.now},
+    names = ("connector", "kind", "our_id")
+    rows = [
+        {**dict(zip(names, key, strict=True)), "their_id": their_id, "updated_at": tx.now}
+        for key, their_id in sorted(found.items())
+    ]
+    adding = upserting(links)
+    tx.run_each(
+        adding.on_conflict_do_update(
+            index_elements=list(names),
+            set_={"their_id": adding.excluded.their_id, "updated_at": adding.excluded.updated_at},
         ),
-        values,
+        rows,
     )
+
+
+MOVE = update(jobs).where(jobs.c.id == bindparam("this"))
 
 
 # -- resolve: what settles an uncertain job --------------------------------------------------------
 def resolve_from_events(tx: Tx, uids: Sequence[str]) -> None:
     """Settle uncertain jobs that the provider's own events already speak of."""
-    told = (
+    if not uids:
+        return
+    told = {row.job: row for row in tx.rows(_told_of(uids))}
+    unsure = jobs.c.uid.in_(padded(list(told) or [""])), jobs.c.state == "u"
+    lock = select(jobs).where(*unsure).order_by(jobs.c.id)
+    rows = tx.rows(lock.with_for_update(skip_locked=not tx.patient)) if told else []
+    for row in rows:
+        failed, event_id = told[row.uid].failed, told[row.uid].event_id
+        _resolve(tx, row, "dead" if failed else "done", reason=f"told by {event_id}")
+    if told and not tx.patient:
+        seen = {row.uid for row in tx.rows(select(jobs.c.uid).where(*unsure))}
+        if seen:
+            tx.afterwards.append(partial(resolve_from_events, uids=sorted(seen)))
+
+
+def _told_of(uids: Sequence[str]) -> Select[Any]:
+    return (
         select(
             events.c.job,
             func.max(events.c.failed).label("failed"),
             func.min(events.c.id).label("event_id"),
         )
-        .where(events.c.job.in_(uids))
+        .where(events.c.job.in_(padded(uids)))
         .group_by(events.c.job)
     )
-    for row in tx.rows(told):
-        resolve(tx, row.job, "dead" if row.failed else "done", reason=f"told by {row.event_id}")
 
 
 def resolve(
@@ -199,29 +223,38 @@ def resolve(
     ref: str | None = None,
 ) -> bool:  # fmt: skip
     """Settle an uncertain job, fenced by that state; False where it is not uncertain."""
-    row = tx.row(select(jobs).where(jobs.c.uid == uid, jobs.c.state == "u"))
+    row = tx.row(select(jobs).where(jobs.c.uid == uid, jobs.c.state == "u").with_for_update())
     if row is None:
         return False
-    if state == "done":
-        end(tx, row.id, "done", reason=reason, by=by, ref=ref)
-        return True
-    new = "b" if row.blocks else "d"
-    tx.run(update(jobs).where(jobs.c.id == row.id).values(state=new, error=reason))
-    if new == "d":
-        promote(tx, row.connector, row.lane)
+    _resolve(tx, row, state, reason=reason, by=by, ref=ref)
     return True
 
 
+def _resolve(
+    tx: Tx, row: Row[Any], state: str, *, reason: str, by: str | None = None, ref: str | None = None
+) -> None:
+    if state == "done":
+        end(tx, [Ending(row, "done", reason=reason, by=by, ref=ref)])
+        return
+    new = "b" if row.blocks else "d"
+    tx.run(update(jobs).where(jobs.c.id == row.id).values(state=new, error=reason))
+    if new == "d":
+        promote(tx, [(row.connector, row.lane)])
+
+
 def unsure(tx: Tx) -> list[Job]:
-    """Give every uncertain job."""
-    rows = tx.rows(select(jobs).where(jobs.c.state == "u").order_by(jobs.c.id))
-    return [read_job(tx, row) for row in rows]
+    """Give every uncertain job that no event has settled yet."""
+    resolve_from_events(tx, [row.uid for row in tx.rows(_UNSURE)])
+    return [read_job(tx, row) for row in tx.rows(_UNSURE)]
+
+
+_UNSURE = select(jobs).where(text("state = 'u'")).order_by(jobs.c.id)
 
 
 def supersede(tx: Tx, uid: str, *, reason: str) -> bool:
     """End an uncertain job because another takes its place."""
-    row = tx.row(select(jobs.c.id).where(jobs.c.uid == uid, jobs.c.state == "u"))
+    row = tx.row(select(jobs).where(jobs.c.uid == uid, jobs.c.state == "u").with_for_update())
     if row is None:
         return False
-    end(tx, row.id, "skipped", reason=reason)
+    end(tx, [Ending(row, "skipped", reason=reason)])
     return True

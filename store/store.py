@@ -6,8 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import select, text
-from sqlalchemy.dialects.sqlite import insert as upserting
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
@@ -17,9 +16,9 @@ from hub.secrets import Secret
 from store import engine, inbox, jobs, migrate, schema, settle
 from store.crypto import Cipher
 from store.inbox import Receipt, Received
+from store.places import place
 from store.settle import Completion
-from store.tx import Route, Tx
-from store.writer import Writer
+from store.tx import Route, Tx, Undone
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,16 +36,8 @@ class Store:
         self.clock, self.cipher = clock, Cipher(keys)
         self._route = route
         self.changed = asyncio.Event()
-        self._lock = engine.Lock(self.url)
-        self._writing = engine.writing(self.url)
-        self._reading = engine.reading(self.url)
-        self.writer = Writer(
-            self._writing,
-            clock=clock,
-            cipher=self.cipher,
-            route=self.route,
-            wake=self.changed.set,
-        )
+        self.place = place(self.url, self.changed)
+        self.writer = self.place.writer(clock=clock, cipher=self.cipher, route=self.route)
 
     @classmethod
     async def open(
@@ -65,15 +56,34 @@ class Store:
         """
         store = cls(url, keys=keys, clock=clock, route=route)
         if served:
-            store._lock.take()
+            store.place.take()
         try:
-            ready = migrate.upgrade if served else migrate.require
-            await asyncio.to_thread(ready, store._writing)
+            await store.place.migrating(migrate.upgrade if served else migrate.require)
         except BaseException:
-            store._lock.release()
+            await store.place.close()
             raise
         store.writer.start()
+        store.place.start(served=served)
         return store
+
+    @staticmethod
+    async def migrate(url: str) -> tuple[str | None, str | None]:
+        """Bring a store's tables up to this release; give the migration it was at, and is at.
+
+        Raises:
+            ConfigError: A hub serves it, or it is of a later release.
+        """
+        found = place(engine.parse(url), asyncio.Event())
+        found.take()
+        try:
+            return await found.migrating(migrate.upgrade)
+        finally:
+            await found.close()
+
+    @property
+    def alone(self) -> bool:
+        """Say whether no other hub can serve this store."""
+        return self.place.alone
 
     def route(self, event: Any, now: datetime) -> Any:
         """Write an event's jobs by the routes in force."""
@@ -84,61 +94,64 @@ class Store:
         self._route = route
 
     async def close(self) -> None:
-        """Commit what waits and let go of the file."""
+        """Commit what waits and let go of the place."""
         await self.writer.close()
-        await self._reading.dispose()
-        self._lock.release()
+        await self.place.close()
 
     # -- writing -----------------------------------------------------------------------------------
     async def change(self, work: Callable[[Tx, Item], Result], item: Item) -> Result:
-        """Run a shop or API change in a savepoint of the next commit; see Writer.submit."""
-        return await self.writer.submit(lambda tx: work(tx, item), own_savepoint=True)
+        """Run a shop or API change, all of it or nothing; see Writer.submit."""
+        return await self.writer.submit(lambda tx: work(tx, item), kind="change")
 
     async def receive(self, receipt: Receipt) -> Received:
         """Commit a receipt."""
-        return await self.writer.submit(lambda tx: inbox.receive(tx, receipt))
+        return await self.writer.join(inbox.receive, receipt, kind="receipt")
 
     async def claim(
         self, room: Mapping[str, int], *, node: str, until: datetime
     ) -> tuple[list[Job], datetime | None]:
         """Lease due jobs; see store.jobs.claim."""
-        return await self.writer.submit(lambda tx: jobs.claim(tx, room, node=node, until=until))
+        return await self.write(lambda tx: jobs.claim(tx, room, node=node, until=until))
 
     async def settle(self, done: Completion) -> bool:
         """Commit an attempt's end; see store.settle.settle."""
-        return await self.writer.submit(lambda tx: settle.settle(tx, done))
+        if done.jobs:
+            return await self._settle_with(done)
+        return await self.writer.join(settle.settle, done, kind="completion") is True
 
     async def settle_shop(
         self, work: Callable[[Tx, Any], Any], item: Any, done: Completion
     ) -> bool:
         """Run a shop action and end its job in one commit: both or neither."""
+        return await self._settle_with(done, lambda tx: work(tx, item))
 
-        def unit(tx: Tx) -> bool:
-            if not settle.settle(tx, done):
-                return False
-            work(tx, item)
-            return True
-
-        return await self.writer.submit(unit, own_savepoint=True)
+    async def _settle_with(
+        self, done: Completion, work: Callable[[Tx], object] | None = None
+    ) -> bool:
+        try:
+            return await self.writer.submit(
+                lambda tx: settle.settle_with(tx, done, work), kind="change"
+            )
+        except Undone:
+            return False
 
     async def write(self, work: Callable[[Tx], Result]) -> Result:
-        """Run any other work in the next commit."""
+        """Run any other work in a commit of its own, or with others."""
         return await self.writer.submit(work)
 
     async def know_accounts(self, names: Sequence[str]) -> None:
         """Make the rows of accounts that claims go through."""
+        rows = [{"account": name, "connector": name} for name in sorted(names)]
 
         def know(tx: Tx) -> None:
-            row = upserting(schema.accounts).on_conflict_do_nothing()
-            for name in names:
-                tx.run(row, {"account": name, "connector": name})
+            tx.run_each(schema.upserting(schema.accounts).on_conflict_do_nothing(), rows)
 
         await self.write(know)
 
     # -- reading -----------------------------------------------------------------------------------
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Give a connection for reads."""
-        return self._reading.connect()
+        return self.place.reading.connect()
 
     async def kept_request(self, inbox_id: str) -> Request:
         """Give a kept request as it came.
@@ -155,8 +168,8 @@ class Store:
 
     async def look(self, work: Callable[[Tx], Result]) -> Result:
         """Run reads that are written for a Tx, all on one snapshot; they cannot write."""
-        async with self._reading.connect() as connection:
-            await connection.exec_driver_sql("BEGIN")
+        async with self.place.reading.connect() as connection:
+            await connection.exec_driver_sql(self.place.snapshot)
             return await connection.run_sync(
                 lambda sync: work(
                     Tx(sync, now=self.clock.now(), cipher=self.cipher, route=self.route)
@@ -164,6 +177,5 @@ class Store:
             )
 
     async def data_version(self, connection: AsyncConnection) -> int:
-        """Give a number that moves when another process has written."""
-        found = await connection.execute(text("PRAGMA data_version"))
-        return int(found.scalar_one())
+        """Give a number that moves when another process has written; see `alone`."""
+        return await self.place.neighbours_wrote(connection)

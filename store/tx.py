@@ -1,23 +1,64 @@
 """One transaction of the writer, as shop changes and receipts use it.
 
-Plain synchronous code in the writer's thread; nothing here may wait for a network.
+Plain synchronous code; nothing here may wait for a third party.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from enum import Enum
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, Table
 from sqlalchemy.sql import Executable
 
 from hub.ids import new_id
 from hub.model import Event, NewJob, write_json
-from store import schema
+from store import postgres, sqlite
 from store.crypto import Cipher
 
 Route = Callable[[Event, datetime], Sequence[NewJob]]
+Rows = Sequence[Mapping[str, Any]]
+Value = TypeVar("Value")
+
+
+class Again(Enum):
+    """See AGAIN."""
+
+    AGAIN = "again"
+
+
+AGAIN = Again.AGAIN
+"""What a unit gives that must run again in a later transaction: another holds its rows."""
+
+
+class Undone(Exception):
+    """Takes back a unit's change without harm to its neighbours.
+
+    Args:
+        again: It is to run again, in a transaction of its own.
+    """
+
+    def __init__(self, *, again: bool) -> None:
+        super().__init__("taken back")
+        self.again = again
+
+
+class Ways(Protocol):
+    """What SQLite and PostgreSQL do differently."""
+
+    def insert_new(self, connection: Connection, table: Table, rows: Rows) -> set[tuple[Any, ...]]:
+        """Insert rows whose primary key is free, in the order of their keys; give those keys."""
+
+    def insert_events(self, connection: Connection, rows: Rows) -> None:
+        """Insert events, in order, to be told in the feed after commit."""
+
+    def insert_jobs(self, connection: Connection, rows: Rows) -> None:
+        """Insert jobs: the first of a free lane heads it, the others wait behind its head."""
+
+
+WAYS: Mapping[str, Ways] = {"sqlite": sqlite, "postgresql": postgres}
 
 
 class Tx:
@@ -26,13 +67,27 @@ class Tx:
     Args:
         now: One time for the whole transaction, aware, UTC.
         route: The pure function that writes an event's jobs (hub.routing.Router.jobs_for).
+        jobs_last: Jobs are written when `write_jobs` is called, all at once and in one order:
+            a transaction that holds rows and goes on to others must not hold lanes as well.
+        patient: Wait for rows that others hold, instead of leaving them out.
     """
 
     def __init__(
-        self, connection: Connection, *, now: datetime, cipher: Cipher, route: Route
+        self,
+        connection: Connection,
+        *,
+        now: datetime,
+        cipher: Cipher,
+        route: Route,
+        jobs_last: bool = False,
+        patient: bool = False,
     ) -> None:
         self.connection, self.now, self.cipher, self.route = connection, now, cipher, route
-        self.woken = False
+        self.jobs_last, self.patient = jobs_last, patient
+        self.ways = WAYS[connection.dialect.name]
+        self.woken = self.told = False
+        self.afterwards: list[Callable[[Tx], object]] = []
+        self._jobs: list[NewJob] = []
         self.causation: str | None = (
             None  # what events say they follow from, unless they know better
         )
@@ -42,6 +97,11 @@ class Tx:
         """Execute; give the number of rows it touched."""
         done = self.connection.execute(statement, values or {})
         return done.rowcount
+
+    def run_each(self, statement: Executable, values: Rows) -> None:
+        """Execute once for each of the values, in their order."""
+        if values:
+            self.connection.execute(statement, values)
 
     def rows(
         self, statement: Executable, values: Mapping[str, Any] | None = None
@@ -80,37 +140,63 @@ class Tx:
 
     def enqueue(self, *jobs: NewJob) -> None:
         """Write jobs; a second one of the same key ends `skipped (duplicate key)`."""
+        self._jobs += jobs
+        if not self.jobs_last:
+            self.write_jobs()
+
+    def drop_jobs(self) -> None:
+        """Forget the jobs that were put off: what wanted them was taken back."""
+        self._jobs = []
+
+    def write_jobs(self) -> None:
+        """Write the jobs that were put off."""
         from store.jobs import enqueue  # noqa: PLC0415 -- jobs builds on Tx
 
-        enqueue(self, jobs)
+        jobs, self._jobs = self._jobs, []
+        if jobs:
+            enqueue(self, jobs)
 
 
 def add_event(tx: Tx, event: Event, *, inbox_id: str | None = None, jobs_made: int = 0) -> None:
     """Insert one event as it is."""
+    add_events(tx, [(event, inbox_id, jobs_made)])
+
+
+def add_events(tx: Tx, told: Sequence[tuple[Event, str | None, int]]) -> None:
+    """Insert events as they are, each with the id of its request and the number of its jobs."""
+    rows = [_event_row(tx, *one) for one in told]
+    tx.ways.insert_events(tx.connection, rows)
+    tx.told = tx.told or bool(rows)
+
+
+def _event_row(tx: Tx, event: Event, inbox_id: str | None, jobs_made: int) -> dict[str, Any]:
     about = event.aggregate
-    tx.run(
-        schema.events.insert(),
-        {
-            "id": event.id,
-            "ext_id": event.ext_id,
-            "type": event.type,
-            "schema": event.schema,
-            "connector": event.connector,
-            "origin": event.origin,
-            "aggregate_type": about.type if about else None,
-            "aggregate_id": about.id if about else None,
-            "aggregate_version": about.version if about else None,
-            "sequence": event.sequence,
-            "occurred_at": event.at,
-            "recorded_at": event.recorded_at or tx.now,
-            "data": tx.seal(write_json(event.data), "events.data", event.id),
-            "inbox_id": inbox_id,
-            "job": event.job,
-            "failed": int(event.failed),
-            "causation": event.causation,
-            "jobs_made": jobs_made,
-        },
-    )
+    return {
+        "id": event.id,
+        "ext_id": event.ext_id,
+        "type": event.type,
+        "schema": event.schema,
+        "connector": event.connector,
+        "origin": event.origin,
+        "aggregate_type": about.type if about else None,
+        "aggregate_id": about.id if about else None,
+        "aggregate_version": about.version if about else None,
+        "sequence": event.sequence,
+        "occurred_at": event.at,
+        "recorded_at": event.recorded_at or tx.now,
+        "data": tx.seal(write_json(event.data), "events.data", event.id),
+        "inbox_id": inbox_id,
+        "job": event.job,
+        "failed": int(event.failed),
+        "causation": event.causation,
+        "jobs_made": jobs_made,
+    }
+
+
+def padded(values: Sequence[Value]) -> list[Value]:
+    """Repeat the last value up to a power of two: few statement texts, so few to prepare."""
+    room = (1 << (len(values) - 1).bit_length()) - len(values)
+    return list(values) + [values[-1]] * room
 
 
 def key16(value: str | bytes) -> bytes:

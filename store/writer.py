@@ -1,4 +1,4 @@
-"""The writer: one thread that commits whatever waits, together (group commit).
+"""The writer: commits whatever waits, together (group commit).
 
 Units are handed in as plain functions of a Tx; each is told its result only after COMMIT. A unit
 that refuses rolls back to its own savepoint and breaks no batch; an unexpected error makes the
@@ -6,154 +6,109 @@ batch run again one by one, so that only the guilty unit gets it. Units are safe
 """
 
 import asyncio
-import queue
 import sqlite3
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from hub.clock import Clock
 from hub.errors import HubError, NotStored, Refused
 from store.crypto import Cipher
-from store.tx import Route, Tx
+from store.tx import Route, Tx, Undone
 
 MOST_UNITS = 500
 MOST_WAITING = 10_000
 T = TypeVar("T")
+Item = TypeVar("Item")
+Kind = Literal["receipt", "completion", "change", "duty"]
+"""What a unit is: `receipt` and `completion` share commits with their like, a `change` has a
+savepoint or a transaction of its own, a `duty` (claim, renewal, rescue) may stand anywhere."""
+Many = Callable[[Tx, Sequence[Any]], Sequence[Any]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Unit:
-    """One piece of work for the writer, and the future of who waits for it."""
-
-    work: Callable[[Tx], Any]
-    done: asyncio.Future[Any]
-    own_savepoint: bool
-    result: Any = None
-    error: BaseException | None = None
-
-
-@dataclass(slots=True)
-class Stop:
-    """The last thing in the queue."""
-
-    done: threading.Event = field(default_factory=threading.Event)
-
-
-class Writer:
-    """The thread and its queue.
+    """One piece of work for the writer, and the future of who waits for it.
 
     Args:
-        wake: Called on the loop after a commit that made or moved jobs.
+        many: Does the work for any number of units of its sort; gives a result for each.
+    """
+
+    many: Many
+    item: Any
+    kind: Kind
+    done: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+    tries: int = 0
+
+
+class Writer(ABC):
+    """Takes units and commits them.
+
+    Args:
+        wake: Called on the loop after a commit that made or moved jobs, or told events.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        *,
-        clock: Clock,
-        cipher: Cipher,
-        route: Route,
-        wake: Callable[[], None],
+        self, *, clock: Clock, cipher: Cipher, route: Route, wake: Callable[[], None]
     ) -> None:
-        self.engine, self.clock, self.cipher, self.route = engine, clock, cipher, route
+        self.clock, self.cipher, self.route = clock, cipher, route
         self._wake = wake
-        self._queue: queue.SimpleQueue[Unit | Stop] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
-    def start(self) -> None:
-        """Begin to commit."""
-        self._thread.start()
-
-    async def submit(self, work: Callable[[Tx], T], *, own_savepoint: bool = False) -> T:
-        """Run `work` in the next commit and give its result after it.
+    async def submit(self, work: Callable[[Tx], T], *, kind: Kind = "duty") -> T:
+        """Run `work` in a commit and give its result after it.
 
         Raises:
             NotStored: The store could not commit, or too much is waiting.
             Refused: The work itself said no; nothing of it was kept.
         """
-        if self._queue.qsize() >= MOST_WAITING:
+        return await self.join(_each, work, kind=kind)
+
+    async def join(
+        self, many: Callable[[Tx, Sequence[Item]], Sequence[T]], item: Item, *, kind: Kind
+    ) -> T:
+        """Have `many` run for all the items that wait for it, this one among them."""
+        if self.waiting() >= MOST_WAITING:
             raise NotStored("the writer has too much waiting")
         done: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(Unit(work, done, own_savepoint))
+        self._put(Unit(many, item, kind, done))
         # A client that hangs up must not cancel a unit that will be committed.
         return await asyncio.shield(done)
 
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to commit."""
+
+    @abstractmethod
     def waiting(self) -> int:
         """Say how many units wait."""
-        return self._queue.qsize()
 
+    @abstractmethod
     def alive(self) -> bool:
-        """Say whether the thread still runs."""
-        return self._thread.is_alive()
+        """Say whether it still commits."""
 
+    @abstractmethod
     async def close(self) -> None:
-        """Commit what waits, then end the thread."""
-        stop = Stop()
-        self._queue.put(stop)
-        await asyncio.to_thread(stop.done.wait)
+        """Commit what waits, then end."""
 
-    # -- the thread --------------------------------------------------------------------------------
-    def _run(self) -> None:
-        stop: Stop | None = None
-        with self.engine.connect() as connection:
-            while stop is None:
-                batch, stop = self._gather()
-                if batch:
-                    woken = self._commit(connection, batch)
-                    self._loop.call_soon_threadsafe(self._tell, batch, woken)
-        stop.done.set()
+    @abstractmethod
+    def _put(self, unit: Unit) -> None:
+        """Take a unit."""
 
-    def _gather(self) -> tuple[list[Unit], Stop | None]:
-        """Wait for the first unit, then take all that has come meanwhile."""
-        batch: list[Unit] = []
-        while len(batch) < MOST_UNITS:
-            try:
-                item = self._queue.get(block=not batch)
-            except queue.Empty:
-                break
-            if isinstance(item, Stop):
-                return batch, item
-            batch.append(item)
-        return batch, None
+    # -- for writers -------------------------------------------------------------------------------
+    def _tx(self, connection: Connection, **more: bool) -> Tx:
+        now = self.clock.now()
+        return Tx(connection, now=now, cipher=self.cipher, route=self.route, **more)
 
-    def _commit(self, connection: Connection, batch: list[Unit]) -> bool:
-        try:
-            return self._together(connection, batch)
-        except Exception as error:  # noqa: BLE001 -- told to whom it belongs
-            # A locked or full disk is nobody's fault: all are told at once, none waits in turn.
-            if len(batch) == 1 or isinstance(error, OperationalError):
-                for unit in batch:
-                    unit.error = _told(error)
-                return False
-        woken = [self._commit(connection, [unit]) for unit in batch]
-        return any(woken)
-
-    def _together(self, connection: Connection, batch: list[Unit]) -> bool:
-        with connection.begin():
-            tx = Tx(connection, now=self.clock.now(), cipher=self.cipher, route=self.route)
-            for unit in batch:
-                unit.error = None
-                self._apply(tx, unit)
-        return tx.woken
-
-    def _apply(self, tx: Tx, unit: Unit) -> None:
-        if not unit.own_savepoint:
-            unit.result = unit.work(tx)
-            return
-        try:
-            with tx.connection.begin_nested():
-                unit.result = unit.work(tx)
-        except Refused as refusal:
-            unit.error = refusal
-
-    def _tell(self, batch: list[Unit], woken: bool) -> None:
-        for unit in batch:
+    def _tell(self, units: Iterable[Unit], *, woken: bool) -> None:
+        """Tell whoever waits; on the loop."""
+        for unit in units:
             if unit.done.done():
                 continue
             if unit.error is not None:
@@ -165,9 +120,39 @@ class Writer:
             self._wake()
 
 
-def _told(error: Exception) -> BaseException:
+def apply(tx: Tx, units: Sequence[Unit]) -> None:
+    """Run units in one transaction: those of one sort together, each change in a savepoint."""
+    alike: dict[Many, list[Unit]] = {}
+    for unit in units:
+        unit.error = None
+        if unit.kind != "change":
+            alike.setdefault(unit.many, []).append(unit)
+    for many, these in alike.items():
+        results = many(tx, [unit.item for unit in these])
+        for unit, result in zip(these, results, strict=True):
+            unit.result = result
+    for unit in units:
+        if unit.kind == "change":
+            _change(tx, unit)
+
+
+def _change(tx: Tx, unit: Unit) -> None:
+    try:
+        with tx.connection.begin_nested():
+            [unit.result] = unit.many(tx, [unit.item])
+            tx.write_jobs()
+    except (Refused, Undone) as no:
+        tx.drop_jobs()
+        unit.error = no
+
+
+def _each(tx: Tx, works: Sequence[Callable[[Tx], T]]) -> list[T]:
+    return [work(tx) for work in works]
+
+
+def not_stored(error: BaseException) -> BaseException:
     """Turn a store's failure into NotStored; leave our own errors and bugs as they are."""
-    if isinstance(error, HubError):
+    if isinstance(error, HubError | Undone):
         return error
     if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError):
         stored = NotStored(f"the store could not commit: {type(error).__name__}")

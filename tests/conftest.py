@@ -5,6 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
+pytest_plugins = ["tests.postgres"]
+
 
 def stay_here(event, args):
     """Stop a connect that would leave the machine; names and unix sockets are local."""

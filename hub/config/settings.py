@@ -35,6 +35,7 @@ from hub.secrets import Secret
 VERSION = 1
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 DAY = timedelta(hours=24)
+POSTGRES = "postgresql+asyncpg://USER@HOST/DATABASE"
 
 
 def _public_url(value: str) -> str:
@@ -46,8 +47,11 @@ def _public_url(value: str) -> str:
 
 
 def _store_url(value: str) -> str:
-    if not value.startswith("sqlite:///") or value == "sqlite:///":
-        refuse("value.choice", "wants sqlite:///FILE; no other store is built in yet")
+    scheme, _, rest = value.partition("://")
+    if scheme in ("postgres", "postgresql"):
+        refuse("value.choice", "must name its driver", POSTGRES)
+    if scheme not in ("sqlite", "postgresql+asyncpg") or not rest.partition("/")[2]:
+        refuse("value.choice", f"wants sqlite:///FILE or {POSTGRES}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""A store on a file of its own, a clock that is told, and jobs to put in."""
+"""A store of each sort, fresh, a clock that is told, and jobs to put in."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -25,9 +25,16 @@ def key() -> Secret:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: ManualClock, key: Secret) -> AsyncIterator[Store]:
-    opened = await Store.open(f"sqlite:///{tmp_path}/hub.db", keys=[key], clock=clock, served=True)
+async def store(store_url: str, clock: ManualClock, key: Secret) -> AsyncIterator[Store]:
+    opened = await Store.open(store_url, keys=[key], clock=clock, served=True)
     await opened.know_accounts(["crm", "mail"])
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def file_store(tmp_path: Path, clock: ManualClock, key: Secret) -> AsyncIterator[Store]:
+    opened = await Store.open(f"sqlite:///{tmp_path}/hub.db", keys=[key], clock=clock, served=True)
     yield opened
     await opened.close()
 

@@ -27,13 +27,13 @@ async def test_a_sound_store_breaks_nothing(store, job) -> None:
             "attempts are numbered without gaps",
         ),
         (
-            "INSERT INTO events (id, type, connector, origin, occurred_at, recorded_at, jobs_made,"
-            " inbox_id) VALUES ('evt_1', 't', 'c', 'live', 0, 0, 2, 'inb_1')",
+            """INSERT INTO events (id, type, connector, origin, occurred_at, recorded_at, jobs_made,
+                 inbox_id) VALUES ('evt_1', 't', 'c', 'live', 0, 0, 2, 'inb_1')""",
             "every event has its jobs",
         ),
         (
-            "INSERT INTO events (id, type, connector, origin, occurred_at, recorded_at, inbox_id)"
-            " VALUES ('evt_1', 't', 'c', 'live', 0, 0, 'inb_1')",
+            """INSERT INTO events (id, type, connector, origin, occurred_at, recorded_at, inbox_id)
+                 VALUES ('evt_1', 't', 'c', 'live', 0, 0, 'inb_1')""",
             "every webhook event has its request",
         ),
     ],

@@ -1,0 +1,73 @@
+"""The end of a job, and the next of its lane: in one commit."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, bindparam, case, delete, insert, select, text, update
+
+from store.schema import Time, job_history, jobs
+from store.tx import Tx, padded
+
+SHARED = tuple(c.name for c in job_history.columns if c.name in jobs.columns and c.name != "state")
+HEADS = ("r", "l", "u", "b")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A job's row, held by this transaction, and how it ends."""
+
+    row: Row[Any]
+    state: str
+    reason: str | None = None
+    by: str | None = None
+    ref: str | None = None
+
+
+def end(tx: Tx, endings: Sequence[Ending]) -> None:
+    """Move jobs to history and let their lanes go on."""
+    if not endings:
+        return
+    tx.run_each(insert(job_history), [_ended(tx, one) for one in endings])
+    tx.run(delete(jobs).where(jobs.c.id.in_(padded([one.row.id for one in endings]))))
+    promote(tx, [(e.row.connector, e.row.lane) for e in endings if e.row.state in HEADS])
+
+
+def _ended(tx: Tx, one: Ending) -> dict[str, Any]:
+    kept = {name: getattr(one.row, name) for name in SHARED}
+    return kept | {
+        "id": one.row.id,
+        "state": one.state,
+        "reason": one.reason,
+        "ended_by": one.by,
+        "ended_at": tx.now,
+        "ref": one.ref or one.row.ref,
+    }
+
+
+def promote(tx: Tx, lanes: Iterable[tuple[str, str | None]]) -> None:
+    """Make the next waiting job of each lane its head.
+
+    A statement of its own: it must see what was written while this transaction waited.
+    """
+    freed = sorted({(connector, lane) for connector, lane in lanes if lane is not None})
+    tx.run_each(_PROMOTE, [{"of": c, "freed": lane, "now": tx.now} for c, lane in freed])
+    tx.woken = tx.woken or bool(freed)
+
+
+_next = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.connector == bindparam("of"), jobs.c.lane == bindparam("freed"), text("state = 'w'")
+    )
+    .order_by(jobs.c.id)
+    .limit(1)
+    .with_for_update()
+    .scalar_subquery()
+)
+_now = bindparam("now", type_=Time)
+_PROMOTE = (
+    update(jobs)
+    .where(jobs.c.id == _next)
+    .values(state="r", due_at=case((jobs.c.due_at > _now, jobs.c.due_at), else_=_now))
+)

@@ -1,0 +1,151 @@
+"""Where a store is kept: a SQLite file, served by one hub, or a PostgreSQL server, by many.
+
+Both open the same way; everything a store needs of its place, and nothing else, stands here.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from store import engine
+from store.bell import Bell
+from store.postgres_writer import PostgresWriter
+from store.sqlite_writer import SqliteWriter
+from store.writer import Writer
+
+T = TypeVar("T")
+MIGRATING = 0x5A0B  # the advisory lock under which one node migrates
+POOL = 24
+
+
+class Place(ABC):
+    """A place to keep a store.
+
+    Args:
+        changed: Set whenever there may be something new to do.
+    """
+
+    alone: bool
+    """Whether no other hub can serve this store: every lease found at start is a dead one's."""
+    reading: AsyncEngine
+    snapshot: str
+    """What begins a transaction that reads, all on one snapshot."""
+
+    def __init__(self, url: URL, changed: asyncio.Event) -> None:
+        self.url, self.changed = url, changed
+
+    @abstractmethod
+    def take(self) -> None:
+        """Claim the place for serving.
+
+        Raises:
+            ConfigError: Another hub has it.
+        """
+
+    @abstractmethod
+    def writer(self, **parts: Any) -> Writer:
+        """Make the writer."""
+
+    @abstractmethod
+    async def migrating(self, work: Callable[[Connection], T]) -> T:
+        """Run work on the tables in one transaction, while nobody else does."""
+
+    @abstractmethod
+    def start(self, *, served: bool) -> None:
+        """Begin what runs beside the writer."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of everything."""
+
+    async def neighbours_wrote(self, connection: AsyncConnection) -> int:
+        """Give a number that moves when another process has written."""
+        return 0
+
+
+class File(Place):
+    """A SQLite file."""
+
+    alone = True
+    snapshot = "BEGIN"
+
+    def __init__(self, url: URL, changed: asyncio.Event) -> None:
+        super().__init__(url, changed)
+        self.lock = engine.Lock(url)
+        self.writing = engine.writing(url)
+        self.reading = engine.reading(url)
+
+    def take(self) -> None:
+        """Take the lock file."""
+        self.lock.take()
+
+    def writer(self, **parts: Any) -> Writer:
+        """Give one thread."""
+        return SqliteWriter(self.writing, wake=self.changed.set, **parts)
+
+    async def migrating(self, work: Callable[[Connection], T]) -> T:
+        """Work in the transaction that locks the file."""
+
+        def run() -> T:
+            with self.writing.begin() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(run)
+
+    def start(self, *, served: bool) -> None:
+        """Nothing runs beside the writer."""
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self.reading.dispose()
+        self.lock.release()
+
+    async def neighbours_wrote(self, connection: AsyncConnection) -> int:
+        """Ask SQLite."""
+        found = await connection.execute(text("PRAGMA data_version"))
+        return int(found.scalar_one())
+
+
+class Server(Place):
+    """A database on a PostgreSQL server; its locks order and fence the work of many hubs."""
+
+    alone = False
+    snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+    def __init__(self, url: URL, changed: asyncio.Event) -> None:
+        super().__init__(url, changed)
+        self.pool = engine.pooled(url, size=POOL)
+        self.reading = self.pool.execution_options(isolation_level="AUTOCOMMIT")
+        self.bell = Bell(url, self.pool, heard=changed.set)
+
+    def take(self) -> None:
+        """Nothing to claim: any number of hubs may serve it."""
+
+    def writer(self, **parts: Any) -> Writer:
+        """Give one that commits receipts, completions and changes apart."""
+        return PostgresWriter(self.pool, wake=self.bell.ring, **parts)
+
+    async def migrating(self, work: Callable[[Connection], T]) -> T:
+        """Work under the advisory lock: other nodes that start now wait, then find it done."""
+        async with self.pool.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:it)"), {"it": MIGRATING})
+            return await connection.run_sync(work)
+
+    def start(self, *, served: bool) -> None:
+        """Begin to ring, and to listen where this is a hub."""
+        self.bell.start(listen=served)
+
+    async def close(self) -> None:
+        """Ring a last time and let go of every connection."""
+        await self.bell.close()
+        await self.pool.dispose()
+
+
+def place(url: URL, changed: asyncio.Event) -> Place:
+    """Give the place a URL names."""
+    return (File if url.get_backend_name() == "sqlite" else Server)(url, changed)

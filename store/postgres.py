@@ -1,0 +1,127 @@
+"""What PostgreSQL does in its own way: rows travel as arrays, and lanes are shared with others.
+
+Whoever writes a job into a lane holds the lane's head FOR SHARE until it commits, so that the
+head cannot end unseen meanwhile. Nobody but writers of jobs ever waits for a head.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, Connection, Table, bindparam, func, literal, select, text, tuple_
+from sqlalchemy.dialects.postgresql import Insert
+
+from store.schema import BORN_WITH, HEAD, events, feed_waiting, jobs, upserting
+
+ROUNDS = 3
+Lane = tuple[str, str]
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Unsettled(Exception):
+    """Others changed the same lanes again and again; the transaction is to be run again."""
+
+
+def insert_new(connection: Connection, table: Table, rows: Rows) -> set[tuple[Any, ...]]:
+    """Insert rows whose primary key is free, in the order of their keys; give those keys.
+
+    A node that inserts the same key at the same time is waited for, and its word is the truth.
+    """
+    if not rows:
+        return set()
+    key = [column.name for column in table.primary_key]
+    given = sorted(rows, key=lambda row: [row[name] for name in key])
+    statement = _from_rows(table, list(rows[0])).on_conflict_do_nothing()
+    found = connection.execute(statement.returning(*table.primary_key), _columns(given))
+    return {tuple(row) for row in found}
+
+
+def insert_events(connection: Connection, rows: Rows) -> None:
+    """Insert events, and note each `n` for who numbers the feed."""
+    if rows:
+        connection.execute(_INSERT_EVENTS, _columns(rows))
+
+
+def insert_jobs(connection: Connection, rows: Rows) -> None:
+    """Insert jobs: the first of a free lane heads it, the others wait behind its head."""
+    free = [row for row in rows if row["lane"] is None]
+    _insert(connection, [row for row in free if row["birth"] == "r"], "r")
+    _insert(connection, [row for row in free if row["birth"] != "r"], "d")
+    laned = [row for row in rows if row["lane"] is not None]
+    heads = _take_free_lanes(connection, laned)
+    _insert(connection, [row for row in laned if row["uid"] not in heads], "w")
+
+
+def _take_free_lanes(connection: Connection, rows: Rows) -> set[str]:
+    """Hold every lane: the heads of busy ones, and in free ones a new head; give the new ones."""
+    undecided: dict[Lane, Mapping[str, Any]] = {}
+    for row in rows:
+        undecided.setdefault((row["connector"], row["lane"]), row)
+    heads: set[str] = set()
+    for _ in range(ROUNDS):
+        busy = _hold_heads(connection, list(undecided))
+        free = [row for lane, row in sorted(undecided.items()) if lane not in busy]
+        won = _insert_heads(connection, free)
+        heads |= won
+        # A lane that was free and is no more got its head from another node just now: look again.
+        undecided = {(r["connector"], r["lane"]): r for r in free if r["uid"] not in won}
+        if not undecided:
+            return heads
+    raise Unsettled
+
+
+def _hold_heads(connection: Connection, lanes: Sequence[Lane]) -> set[Lane]:
+    if not lanes:
+        return set()
+    given = {"c": [lane[0] for lane in lanes], "l": [lane[1] for lane in lanes]}
+    return {tuple(row) for row in connection.execute(_HOLD_HEADS, given)}
+
+
+def _insert_heads(connection: Connection, rows: Rows) -> set[str]:
+    if not rows:
+        return set()
+    return set(connection.execute(_INSERT_HEADS, _columns(rows, BORN_WITH)).scalars())
+
+
+def _insert(connection: Connection, rows: Rows, state: str) -> None:
+    if rows:
+        connection.execute(_INSERT[state], _columns(rows, BORN_WITH))
+
+
+# -- statements ------------------------------------------------------------------------------------
+def _columns(rows: Rows, names: Sequence[str] | None = None) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in names or list(rows[0])}
+
+
+def _from_rows(table: Table, names: Sequence[str], **fixed: str) -> Insert:
+    """INSERT INTO table SELECT … FROM unnest(one array per column), in the order given."""
+    arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in names]
+    rows = func.unnest(*arrays).table_valued(*names, with_ordinality="place").render_derived()
+    columns = [rows.c[name] for name in names] + [literal(word) for word in fixed.values()]
+    return upserting(table).from_select(
+        [*names, *fixed], select(*columns).order_by(rows.c.place), include_defaults=False
+    )
+
+
+_lanes = (
+    func.unnest(
+        bindparam("c", type_=ARRAY(jobs.c.connector.type)),
+        bindparam("l", type_=ARRAY(jobs.c.lane.type)),
+    )
+    .table_valued("c", "l")
+    .render_derived()
+)
+_HOLD_HEADS = (
+    select(jobs.c.connector, jobs.c.lane)
+    .where(tuple_(jobs.c.connector, jobs.c.lane).in_(select(_lanes.c.c, _lanes.c.l)), text(HEAD))
+    .order_by(jobs.c.id)
+    .with_for_update(read=True, of=jobs)
+)
+_INSERT = {state: _from_rows(jobs, BORN_WITH, state=state) for state in ("r", "w", "d")}
+_INSERT_HEADS = (
+    _from_rows(jobs, BORN_WITH, state="r")
+    .on_conflict_do_nothing(index_elements=["connector", "lane"], index_where=text(HEAD))
+    .returning(jobs.c.uid)
+)
+_EVENT = [column.name for column in events.columns if column.name != "n"]
+_events = _from_rows(events, _EVENT).returning(events.c.n).cte("told")
+_INSERT_EVENTS = upserting(feed_waiting).from_select(["n"], select(_events.c.n))

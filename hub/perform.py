@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from hub import log, retry
 from hub.breaker import Gate
 from hub.clock import Clock
-from hub.errors import CallError, Reject
+from hub.errors import Ambiguous, CallError, Reject
 from hub.http import Client
 from hub.http.attempt import AttemptHttp
 from hub.model import Job, Outcome, read_json
@@ -78,6 +78,8 @@ class Attempt:
     async def perform(self) -> Outcome:
         """Make the call; any CallError says how it failed."""
         item = self.item()
+        if retry.forgotten(self.job, self.spec.effect.window, now=self.call.clock.now()):
+            raise Ambiguous(f"{self.job.connector} may have forgotten the key", final=True)
         try:
             found = await getattr(self.account.connector, self.spec.name)(self.call, item)
         finally:

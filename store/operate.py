@@ -2,40 +2,50 @@
 
 from typing import Any, Literal
 
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import Row, delete, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from hub.errors import Refused
-from store import schema
+from hub.model import NewJob
+from store.audit import note
 from store.ending import Ending, end, promote
-from store.schema import HEAD, jobs
+from store.events import kept_event
+from store.replay import Rewrite
+from store.schema import HEAD, job_keys, jobs
 from store.settle import resolve
-from store.tx import Tx
+from store.tx import Tx, key16
 
 UNDER_WAY = "r", "w", "d", "b", "u"
 
 
-def again(tx: Tx, uid: str, *, by: str) -> str:
-    """Make a dead job ready, under its old key, first in its lane.
+def again(tx: Tx, uid: str, *, by: str, rewrite: Rewrite | None = None, why: str = "") -> str:
+    """Make a dead job ready, under its old key, first in its lane; gives the uid of what is.
+
+    One that was dead at birth has no input: its route maps its event now, into a new job.
+
+    Args:
+        why: The filter that chose it, for the audit.
 
     Raises:
-        Refused: There is no such job, or it is not dead.
+        Refused: There is no such job, it is not dead, or it can still not be mapped.
     """
     row = _job(tx, uid, "d", "b")
     if row.payload is None and row.action != "inbox.parse":
-        raise Refused("invalid_transition", "nothing could be mapped: replay its event instead")
+        made = _map_again(tx, row, rewrite, by=by)
+        note(tx, by, "job.retry", uid, why)
+        return made
     fresh = {"due_at": tx.now, "prio": 0, "first_sent_at": None, "give_up_at": None, "failures": 0}
-    if row.state == "b" or row.lane is None:
-        tx.run(update(jobs).where(jobs.c.id == row.id).values(state="r", **fresh))
-    else:
-        tx.run(update(jobs).where(jobs.c.id == row.id).values(state="w", **fresh))
+    waits = row.state == "d" and row.lane is not None
+    state = "w" if waits else "r"
+    tx.run(update(jobs).where(jobs.c.id == row.id).values(state=state, **fresh))
+    if waits:
         _give_head(tx, row)
     tx.woken = True
-    note(tx, by, "job.retry", uid)
+    note(tx, by, "job.retry", uid, why)
     return uid
 
 
-def cancel(tx: Tx, uid: str, *, by: str) -> str:
+def cancel(tx: Tx, uid: str, *, by: str, why: str = "") -> str:
     """End a job that is not in flight; its lane goes on.
 
     Raises:
@@ -43,11 +53,13 @@ def cancel(tx: Tx, uid: str, *, by: str) -> str:
     """
     row = _job(tx, uid, *UNDER_WAY)
     end(tx, [Ending(row, "cancelled", reason=f"cancelled by {by}", by=by)])
-    note(tx, by, "job.cancel", uid)
+    note(tx, by, "job.cancel", uid, why)
     return uid
 
 
-def settle_by_hand(tx: Tx, uid: str, state: Literal["done", "dead"], *, by: str) -> str:
+def settle_by_hand(
+    tx: Tx, uid: str, state: Literal["done", "dead"], *, by: str, why: str = ""
+) -> str:
     """Say what became of an uncertain job.
 
     Raises:
@@ -59,22 +71,22 @@ def settle_by_hand(tx: Tx, uid: str, state: Literal["done", "dead"], *, by: str)
     return uid
 
 
-def _map_again(tx: Tx, row: Row[tuple[object, ...]], rewrite: Rewrite | None, *, by: str) -> str:
+def _map_again(tx: Tx, row: Row[Any], rewrite: Rewrite | None, *, by: str) -> str:
     """End a job that was dead at birth; the one its route writes now takes its place."""
     new = _rewritten(tx, row, rewrite)
     if new is None:
-        end(tx, row.id, "skipped", reason="its route wants the event no more", by=by)
+        end(tx, [Ending(row, "skipped", reason="its route wants the event no more", by=by)])
         return str(row.uid)
     if new.state == "dead":
         raise Refused("invalid_transition", f"{row.uid} still cannot be mapped: {new.error}")
     # Nothing was ever sent under its key: its heir may have it.
     tx.run(delete(job_keys).where(job_keys.c.uid == row.uid, job_keys.c.key16 == key16(row.key)))
-    end(tx, row.id, "skipped", reason=f"mapped again as {new.uid}", by=by)
+    end(tx, [Ending(row, "skipped", reason=f"mapped again as {new.uid}", by=by)])
     tx.enqueue(new)
     return new.uid
 
 
-def _rewritten(tx: Tx, row: Row[tuple[object, ...]], rewrite: Rewrite | None) -> NewJob | None:
+def _rewritten(tx: Tx, row: Row[Any], rewrite: Rewrite | None) -> NewJob | None:
     if rewrite is None or row.route is None or row.event_id is None:
         raise Refused("invalid_transition", f"{row.uid} has no input, and no route to map it")
     try:

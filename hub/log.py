@@ -7,11 +7,15 @@ prints as its name anyway.
 import logging
 import re
 import sys
+import traceback
 from typing import Any
 
 import structlog
 
+from hub.errors import HubError
+
 MASKED = "‹masked›"
+MOST_CAUSES = 10
 PRIVATE = frozenset({
     "authorization", "api_key", "token", "secret", "password", "client_secret", "email", "phone",
     "first_name", "last_name", "address", "body", "payload", "headers",
@@ -31,7 +35,7 @@ def setup(*, level: str = "INFO", text: bool = False) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(told),
         redact,
         structlog.processors.EventRenamer("msg"),
     ]
@@ -60,6 +64,21 @@ def setup(*, level: str = "INFO", text: bool = False) -> None:
     root.setLevel(level)
     for name in ("aiohttp.access", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def told(exc_info: Any) -> str:
+    """Write a traceback: where and what, and the message only of errors that are ours.
+
+    A message of somebody else's may repeat the value it stumbled over.
+    """
+    chain: list[str] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None and len(chain) < MOST_CAUSES:
+        said = f": {error}" if isinstance(error, HubError | OSError) else ""
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        chain.append(f"{frames}{type(error).__module__}.{type(error).__qualname__}{said}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\ncaused:\n".join(reversed(chain))
 
 
 def redact(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from hub.ids import new_id
 from hub.model import Job
 from hub.runner import Runner
 from store import leases
+from store.tx import Tx
 
 POLL = 1.0
 RESCUE_EVERY = 5.0
@@ -35,8 +36,8 @@ class Worker:
     async def start(self) -> None:
         """Take back what an earlier process of this store left leased, then begin."""
         await self.store.know_accounts(list(self.gates))
-        # The store's lock says that no other hub lives: every lease is a dead one's.
-        while await self.store.write(lambda tx: leases.rescue(tx, all_of_them=True)):
+        # Where no other hub can live, every lease is a dead one's; elsewhere they run out.
+        while self.store.alone and await self.store.write(_rescue_all):
             pass
         duties = (self._claim_forever(), self._every(RESCUE_EVERY, self._rescue),
                   self._every(self.lease.total_seconds() / 3, self._renew))  # fmt: skip
@@ -160,3 +161,7 @@ class Worker:
         for flight in set(held) - kept:
             if flight in self._flying:
                 self._flying[flight][1].cancel()
+
+
+def _rescue_all(tx: Tx) -> bool:
+    return leases.rescue(tx, all_of_them=True) > 0

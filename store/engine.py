@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -25,6 +26,10 @@ PRAGMAS = (
 
 SQLITE = "sqlite:///var/hub.db"
 POSTGRES = "postgresql+asyncpg://USER@HOST/DATABASE"
+
+
+QUIET: Mapping[str, Any] = {"hide_parameters": True}
+"""An error of the database names no value: it ends in logs."""
 
 
 def parse(url: str) -> URL:
@@ -58,7 +63,7 @@ def _fault(text: str, fix: str) -> ConfigError:
 def writing(url: URL) -> Engine:
     """Give the synchronous engine of the one writer: every transaction is BEGIN IMMEDIATE."""
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool)
+    engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool, **QUIET)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -66,7 +71,7 @@ def writing(url: URL) -> Engine:
 
 def reading(url: URL) -> AsyncEngine:
     """Give the asynchronous engine for reads; it refuses to write."""
-    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), pool_size=4)
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), pool_size=4, **QUIET)
     event.listen(engine.sync_engine, "connect", _prepare_reader)
     return engine
 
@@ -109,6 +114,7 @@ def pooled(url: URL, *, size: int) -> AsyncEngine:
         pool_timeout=10,
         pool_recycle=1800,
         connect_args=driver_settings(url) | _nameless(url),
+        **QUIET,
     )
 
 

@@ -176,3 +176,15 @@ async def test_a_locked_store_tells_all_who_wait_at_once(file_store, clock, key)
     assert {type(t) for t in told} == {NotStored}
     assert await store.change(note, "after") == "after"
     assert await noted(store) == ["after"]
+
+
+async def test_an_error_of_the_database_repeats_no_value(store) -> None:
+    row = {"account": "ada@example.com", "connector": "x"}
+
+    def twice(tx: Tx) -> None:
+        for _ in range(2):
+            tx.run(insert(schema.accounts), row)
+
+    with pytest.raises(NotStored) as told:
+        await store.write(twice)
+    assert "ada" not in f"{told.value} {told.value.__cause__}"

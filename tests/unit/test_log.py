@@ -6,8 +6,10 @@ import logging
 import sys
 
 import pytest
+from pydantic import BaseModel
 
 from hub import log
+from hub.errors import NotStored
 from hub.secrets import Secret
 
 CANARY = "canary4711"
@@ -59,3 +61,22 @@ def test_a_traceback_passes_the_same_mask(lines) -> None:
     except ValueError:
         log.get("x").exception("attempt failed")
     assert CANARY not in json.dumps(lines())
+
+
+def test_a_traceback_repeats_no_value_that_somebody_elses_error_names(lines) -> None:
+    class Contact(BaseModel):
+        age: int
+
+    for broken in (lambda: int(f"{CANARY}@x"), lambda: Contact(age=CANARY), lambda: {}[CANARY]):
+        try:
+            try:
+                broken()
+            except (ValueError, KeyError) as error:
+                raise NotStored("the store could not commit") from error
+        except NotStored:
+            log.get("x").exception("attempt failed")
+    assert CANARY not in json.dumps(lines())
+    first = lines()[0]["exception"]
+    assert "the store could not commit" in first
+    assert "builtins.ValueError" in first
+    assert "test_log.py" in first

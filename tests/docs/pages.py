@@ -1,5 +1,6 @@
 """The pages of the project, and what can be read out of them: blocks, links, named files."""
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -24,9 +25,11 @@ class Block(NamedTuple):
 
 def pages() -> dict[str, str]:
     """Give every Markdown page by its path from the root."""
-    found = {path.relative_to(ROOT): path for path in ROOT.rglob("*.md")}
-    mine = {name: path for name, path in found.items() if not ASIDE & {*name.parts}}
-    return {name.as_posix(): path.read_text("utf-8") for name, path in sorted(mine.items())}
+    found = []
+    for folder, below, files in os.walk(ROOT):
+        below[:] = [name for name in below if name not in ASIDE]
+        found += [Path(folder, name) for name in files if name.endswith(".md")]
+    return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sorted(found)}
 
 
 def blocks(*kinds: str) -> list[Block]:

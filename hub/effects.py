@@ -86,9 +86,9 @@ def bearer(name: str) -> Auth:
     return Auth(lambda settings: {"Authorization": f"Bearer {getattr(settings, name).text()}"})
 
 
-def header(title: str, name: str) -> Auth:
-    """Send the setting `name` in the header `title`."""
-    return Auth(lambda settings: {title: getattr(settings, name).text()})
+def header(title: str, name: str, *, prefix: str = "") -> Auth:
+    """Send the setting `name` in the header `title`, after a prefix such as `Api-Key `."""
+    return Auth(lambda settings: {title: prefix + getattr(settings, name).text()})
 
 
 def basic(user: str, password: str | None = None) -> Auth:

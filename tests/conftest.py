@@ -1,4 +1,4 @@
-"""What holds for every test: none connects to another machine, none leaves a plugin behind."""
+"""What holds for every test: none connects to another machine, and how plugins are forgotten."""
 
 import sys
 from ipaddress import ip_address
@@ -24,7 +24,7 @@ def stay_here(event, args):
 sys.addaudithook(stay_here)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def forget_plugins():
     """Forget the connectors a test imported from folders of its own: their names are free again."""
     before = {name for name in sys.modules if name.startswith("hub_plugins.")}

@@ -192,5 +192,7 @@ def _nested(inner: Json) -> Iterator[tuple[str, str]]:
 
 
 def _field(problem: Mapping[str, Any]) -> str:
-    value = next((problem[k] for k in _FIELDS if problem.get(k)), "")
+    source = problem.get("source")  # JSON:API: {"source": {"pointer": "/data/attributes/time"}}
+    places = source if isinstance(source, dict) else problem
+    value = next((places[k] for k in _FIELDS if places.get(k)), "")
     return ".".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -9,6 +9,8 @@ import pytest
 from hub import testing
 from hub.testing.__main__ import main
 
+pytestmark = pytest.mark.usefixtures("forget_plugins")
+
 TOY = Path(__file__).parent / "toy"
 LATE = "SIGNING.verify(request, secret, now=now)"
 SENT = 'json=body, headers=headers)\n        return Outcome(ref=answer.json()["id"])'

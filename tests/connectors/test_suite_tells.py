@@ -7,6 +7,8 @@ import pytest
 from hub import testing
 from hub.cli import connectors
 
+pytestmark = pytest.mark.usefixtures("forget_plugins")
+
 # name: file, what is replaced in what `hub connectors new` writes, by what, what is told
 MISTAKES = {
     "not_json": (

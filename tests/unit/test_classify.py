@@ -143,3 +143,9 @@ def test_a_connector_s_own_error_is_cleaned_too():
     error = decided(make(classify=classify), 400)
     assert str(error) == "bad key ‹secret›"
     assert error.errors == {"‹email›": "of ‹email›"}
+
+
+def test_a_json_api_pointer_names_the_field():
+    told = {"title": "Invalid input.", "detail": "is no date", "source": {"pointer": "/data/time"}}
+    answer = Received(400, {}, write_json({"errors": [told]}))
+    assert said(answer) == ("is no date", {"/data/time": "is no date"})

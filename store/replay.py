@@ -10,20 +10,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from hub.errors import Refused
 from hub.ids import new_id
 from hub.model import Event, Json, NewJob, read_json
 from store.audit import note
 from store.events import event_row, read_event
-from store.schema import job_history, job_keys, jobs
-from store.tx import Tx, key16
+from store.schema import audit, job_history, jobs
+from store.tx import Tx
 
 Rewrite = Callable[[str, Event, datetime], NewJob | None]
 """Write the job of one route, by name; KeyError where it hears no such event."""
 
 Mapping = Literal["now", "then"]
+REPLAYED = "event.replay"
 _GENERATION = re.compile(r":r[1-9][0-9]*$")
 
 
@@ -45,7 +46,7 @@ class Wish:
 class Offer:
     """What one route would do again: as it maps now, and as it mapped then; None where it cannot.
 
-    The jobs have the key of their first generation; `replay` gives them the next.
+    The jobs have the key of their first generation; `replay` numbers the next.
     """
 
     route: str
@@ -85,7 +86,7 @@ def offers(tx: Tx, event_id: str, wish: Wish) -> list[Offer]:
 
 
 def replay(tx: Tx, event_id: str, wish: Wish, *, by: str, why: str = "") -> list[NewJob]:
-    """Write the jobs of an event again, each under the next free key.
+    """Write the jobs of an event again: their keys end in `:r1` the first time, then `:r2`.
 
     Raises:
         Refused: There is no such event, or its data is needed and no longer kept.
@@ -93,10 +94,12 @@ def replay(tx: Tx, event_id: str, wish: Wish, *, by: str, why: str = "") -> list
     if wish.mapping == "now" and event_row(tx, event_id).data is None:
         raise Refused("invalid_transition", f"the data of {event_id} is no longer kept")
     found = [offer.chosen(wish.mapping) for offer in offers(tx, event_id, wish)]
-    made = [replace(job, key=_next_key(tx, job)) for job in found if job is not None]
-    tx.enqueue(*made)
-    told = ", ".join(job.route or "" for job in made) or "no route"
-    note(tx, by, "event.replay", event_id, f"as {wish.mapping}: {told}{why and f' ({why})'}")
+    after = f":r{_generation(tx, event_id)}"
+    made = [replace(job, key=job.key + after) for job in found if job is not None]
+    if made:
+        tx.enqueue(*made)
+        told = ", ".join(job.route or "" for job in made)
+        note(tx, by, REPLAYED, event_id, f"as {wish.mapping}: {told}{why and f' ({why})'}")
     return made
 
 
@@ -138,18 +141,13 @@ def _again(tx: Tx, row: Row[Any]) -> NewJob:
     )
 
 
-def _next_key(tx: Tx, job: NewJob) -> str:
-    generation = 1
-    while _taken(tx, job.connector, key := f"{job.key}:r{generation}"):
-        generation += 1
-    return key
+def _generation(tx: Tx, event_id: str) -> int:
+    """Count an event's replays, this one too.
 
-
-def _taken(tx: Tx, connector: str, key: str) -> bool:
-    known = select(job_keys.c.uid).where(
-        job_keys.c.connector == connector, job_keys.c.key16 == key16(key)
-    )
-    return tx.row(known) is not None
+    Not the next free key: two events whose jobs share a key share it in a replay of both as well.
+    """
+    before = select(func.count()).where(audit.c.subject == event_id, audit.c.what == REPLAYED)
+    return 1 + int(tx.rows(before)[0][0])
 
 
 def _read(job: NewJob) -> Json:

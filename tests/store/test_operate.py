@@ -18,7 +18,6 @@ from store.replay import Wish, offers, replay
 from store.settle import Completion
 from store.verify import verify
 
-
 UPSERT = ActionSpec(name="upsert", effect=upsert("id"), kind="write", model=BaseModel)
 MAIL = ActionSpec(name="send", effect=unsafe, kind="message", model=BaseModel)
 
@@ -370,6 +369,15 @@ async def test_a_replay_without_its_data_is_refused_but_as_then_is_not(shop):
     with pytest.raises(Refused, match=f"the data of {event} is no longer kept"):
         await shop.replay(event)
     assert await shop.replay(event, mapping="then") == {"crm": f"{event}:crm:r1"}
+
+
+async def test_two_events_of_one_wish_stay_one_wish_when_both_are_replayed(shop):
+    events = [await shop.emit(), await shop.emit()]
+    assert [j["state"] for j in await shop.jobs(connector="mail")] == ["ready", "skipped"]
+    wish = shop.wish("mail")
+    await bulk.each(shop.store, events, lambda tx, it: replay(tx, it, wish, by="ana"))
+    again = [(j["key"], j["state"]) for j in await shop.jobs(connector="mail")][2:]
+    assert again == [("mail:1:r1", "ready"), ("mail:1:r1", "skipped")]
 
 
 async def test_a_replay_of_nothing_is_refused(shop):

@@ -4,11 +4,12 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hub.discovery import discover
 from hub.errors import SignatureError
@@ -43,6 +44,10 @@ class Folder:
             ) from error
         home = sys.modules[found.__module__].__file__ or ""
         need(self.path in Path(home).parents, f"type {self.kind} is taken by {home}")
+        with suppress(
+            Mismatch
+        ):  # settings that cannot be read are told by the cases that need them
+            return found.configured(self.kind, self._plain())
         return found
 
     @cached_property
@@ -80,7 +85,7 @@ class Folder:
     @property
     def hidden(self) -> list[str]:
         """Give every secret text that must never be printed; short ones stand anywhere."""
-        values = [v for n, v in self._plain().items() if n in self.secret_fields()]
+        values = _revealed(_sealed(self._plain(), self.connector.Settings, ""))
         return [text for text in [*values, *self.given.get("secrets", [])] if len(text) >= 8]
 
     # -- instances -------------------------------------------------------------------------------
@@ -91,9 +96,7 @@ class Folder:
 
     def settings(self, **changed: Json) -> Any:
         """Make the settings of the fixture, changed."""
-        hidden = self.secret_fields()
-        plain = self._plain() | changed
-        wrapped = {n: Secret(v, n) if n in hidden and v else v for n, v in plain.items()}
+        wrapped = _sealed(self._plain() | changed, self.connector.Settings, "")
         try:
             return self.connector.Settings(**wrapped)
         except ValidationError as error:
@@ -142,6 +145,31 @@ def _spot(path: Path) -> str:
     except ValueError as error:
         return f": {error}"
     return ""
+
+
+def _sealed(value: Json, hint: Any, name: str) -> Any:
+    """Give settings with a Secret wherever their class has one, however deep."""
+    if isinstance(value, str) and value and _is_secret(hint):
+        return Secret(value, name)
+    if not isinstance(value, dict):
+        return value
+    fields = {f.alias or n: f.annotation for m in _models(hint) for n, f in m.model_fields.items()}
+    return {key: _sealed(inner, fields.get(key), key) for key, inner in value.items()}
+
+
+def _revealed(value: Any) -> list[str]:
+    """Give the text of every Secret in settings."""
+    if isinstance(value, Secret):
+        return [value.text()]
+    inside = value.values() if isinstance(value, dict) else ()
+    return [text for inner in inside for text in _revealed(inner)]
+
+
+def _models(hint: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        yield hint
+    for one in get_args(hint):
+        yield from _models(one)
 
 
 def _is_secret(hint: Any) -> bool:

@@ -61,8 +61,10 @@ class Provider:
         """Raise Mismatch unless exactly the fixture's calls were made."""
         for i, (call, asked) in enumerate(zip(self.calls, self.asked, strict=False)):
             _compare(f"call {i} ({call.get('method')} {call.get('path')})", call, asked)
-        made = [f"{one.method} {one.path}" for one in self.asked]
         due = [f"{c.get('method')} {c.get('path')}" for c in self.calls if _fault(c) != "refuse"]
+        raw = [f"{one.method} {one.raw_path}" for one in self.asked]
+        plain = [f"{one.method} {one.path}" for one in self.asked]
+        made = [two if two in due else one for one, two in zip(plain, raw, strict=True)]
         same("calls made", due, made)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

@@ -220,7 +220,7 @@ def _double(folder: Folder) -> None:
         return
     double = folder.sandbox()
     need(issubclass(double, Double), "Sandbox must be a hub.sandbox.Double")
-    need(double.connector is folder.connector, "Sandbox.connector is another class")
+    need(issubclass(folder.connector, double.connector), "Sandbox.connector is another class")
     need(double().routes(), "Sandbox has no routes")
 
 

@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from hub.errors import HubError
 
@@ -23,6 +24,8 @@ PRIVATE = frozenset({
 _CREDENTIAL = re.compile(
     r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}|\b(sk|rk|pat|SG|whsec)[_.-][\w.-]{8,}"
 )
+
+_QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 
 
 def setup(*, level: str = "INFO", text: bool = False) -> None:
@@ -79,6 +82,18 @@ def told(exc_info: Any) -> str:
         chain.append(f"{frames}{type(error).__module__}.{type(error).__qualname__}{said}")
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\ncaused:\n".join(reversed(chain))
+
+
+def why(error: Exception) -> str:
+    """Say in a line why something failed, without a value: a refused one stands in quotes."""
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_input=False, include_context=False)
+        return "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
+    if isinstance(error, HubError):
+        return str(error)
+    if isinstance(error, ValueError):
+        return _CREDENTIAL.sub(MASKED, _QUOTED.sub(MASKED, str(error)))
+    return type(error).__name__
 
 
 def redact(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Runner:
         except NotStored:
             raise
         except Exception as error:  # noqa: BLE001 -- still unreadable: dead again, with the reason
-            verdict = Verdict(state="dead", outcome="reject", error=str(error))
+            verdict = Verdict(state="dead", outcome="reject", error=log.why(error))
             await self._settle(job, started, None, verdict)
 
     async def _unread(self, job: Job) -> None:

@@ -82,7 +82,14 @@ class Receiver:
         except Retry as error:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": RETRY_AFTER}) from error
         request = request.with_body(guard.unpack(body, named, cap=self.cap))
-        await self._store(self.receipt(door, request, used))
+        receipt = self.receipt(door, request, used)
+        try:
+            await self._store(receipt)
+        except web.HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001 -- verified, so kept, whatever cannot be written
+            unread = self._unread(door, receipt, error)
+            await self._store(replace(receipt, taken=[], kept=[unread]))
         return self._answer(door, request)
 
     async def greet(self, asked: web.Request) -> web.Response:
@@ -184,8 +191,7 @@ class Receiver:
             effect=upsert("inbox"),
             now=kept.received_at,
         )
-        reason = str(error) if isinstance(error, ValueError | HubError) else type(error).__name__
-        text = f"the request verifies but cannot be read: {reason}"
+        text = f"the request verifies but cannot be read: {log.why(error)}"
         return replace(job, inbox_id=kept.id, state="dead", error=text)
 
     async def _store(self, receipt: Receipt) -> None:

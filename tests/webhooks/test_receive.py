@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
+from pydantic import BaseModel
 
 from hub import Connector, ConnectorSettings, Event, ManualClock, Request, Secret, schemes
 from hub.breaker import Gate
@@ -277,3 +278,34 @@ async def test_what_cannot_be_stored_is_answered_503_with_retry_after(bench, mon
     monkeypatch.undo()
     assert await bench.post(raw) == 200
     assert (await bench.stored())[1] == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b'{"events":[{"id":7,"type":"x","at":1}]}', id="an id that is no text"),
+        pytest.param(b'{"events":[{"id":"\\ud800","type":"x","at":1}]}', id="half a character"),
+        pytest.param(b'{"events":[{"id":"e","type":"x","at":1e18}]}', id="a time out of range"),
+    ],
+)
+async def test_a_signed_event_that_cannot_be_written_is_kept_as_a_dead_job(bench, raw) -> None:
+    assert await bench.post(raw) == 200
+    inbox, events, jobs = await bench.stored()
+    assert (inbox, events, [job["state"] for job in jobs]) == (1, 0, ["dead"])
+
+
+async def test_why_a_body_cannot_be_read_repeats_nothing_of_it(bench, monkeypatch) -> None:
+    class Contact(BaseModel):
+        age: int
+
+    def parse(self: Connector, request: Request) -> Iterable[Event]:
+        who = request.json()["who"]
+        return int(who) if who[0] == "a" else Contact(age=who)  # type: ignore[return-value] # fails
+
+    monkeypatch.setattr(Toy, "parse", parse)
+    for who in (b"ada@example.com", b"bob@example.com"):
+        assert await bench.post(b'{"who": "%s"}' % who) == 200
+    told = [job["error"] for job in (await bench.stored())[2]]
+    assert len(told) == 2
+    assert not any("example.com" in text for text in told)
+    assert any("age" in text for text in told)

@@ -62,7 +62,7 @@ def unknown(words: list[str]) -> str | None:
 
 def _arguments(command: Any) -> Iterator[str]:
     for param in command.params:
-        name = (param.metavar or param.name or "").upper().replace("|", "\\|")
+        name = (param.metavar or (param.name or "").upper()).replace("|", "\\|")
         if param.param_type_name == "argument":
             yield name if param.required else f"[{name}]"
         elif param.required:

@@ -63,8 +63,7 @@ class Jobs(Filter):
         if self.type:
             wanted = wanted.join(events, events.c.id == jobs.c.event_id).where(named(self.type))
         if self.state:
-            codes = [code for code, name in LIVE_STATES.items() if name == self.state]
-            wanted = wanted.where(jobs.c.state.in_(codes))
+            wanted = wanted.where(in_state(self.state))
         if self.error:
             wanted = wanted.where(jobs.c.error.icontains(self.error, autoescape=True))
         for column in (jobs.c.connector, jobs.c.action, jobs.c.route):
@@ -100,9 +99,19 @@ class Done:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-async def find(connection: AsyncConnection, which: Jobs | Events) -> list[str]:
-    """Give the uids or ids that a filter matches now."""
-    return list((await connection.execute(which.query())).scalars())
+async def find(
+    connection: AsyncConnection, which: Jobs | Events, *, states: Sequence[str] = ()
+) -> list[str]:
+    """Give the uids or ids that a filter matches now; of jobs, those in one of some states."""
+    wanted = which.query()
+    if states:
+        wanted = wanted.where(in_state(*states))
+    return list((await connection.execute(wanted)).scalars())
+
+
+def in_state(*names: str) -> ColumnElement[bool]:
+    """Give the condition that a job is in one of some states."""
+    return jobs.c.state.in_([code for code, name in LIVE_STATES.items() if name in names])
 
 
 async def each(store: Store, idents: Sequence[str], work: Callable[[Tx, str], object]) -> Done:

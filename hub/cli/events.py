@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli import ground
+from hub.cli import ground, replay
 from hub.errors import HubError
 from hub.model import Json
 
-app = ground.new("List events, newest first; show one.", lists=True)
+app = ground.new("List events, newest first; show or replay some.", lists=True)
 COLUMNS = ("id", "type", "origin", "about", "sequence", "occurred_at")
 
 
@@ -57,3 +57,6 @@ def show(
     if found is None:
         raise HubError(f"there is no event {ident}")
     ground.print_json(found)
+
+
+app.command()(replay.replay)

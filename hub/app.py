@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
 from aiohttp import web
@@ -14,7 +15,6 @@ from hub.breaker import Gate
 from hub.clock import Clock, SystemClock
 from hub.config import Config
 from hub.config.instances import ConnectorConfig
-from hub.errors import NotStored
 from hub.http import Outbound
 from hub.model import Event, NewJob
 from hub.perform import Account
@@ -43,18 +43,32 @@ class Hub:
         self.shop = Shop(rules_of(config))
         self.draining = False
         self._duties: list[asyncio.Task[None]] = []
+        self._ends = AsyncExitStack()
 
     # -- life --------------------------------------------------------------------------------------
     async def start(self) -> None:
-        """Open the store and the connectors, then begin to work."""
-        service = self.config.service
+        """Open the store and the connectors, then begin to work; all of it or nothing."""
+        try:
+            await self._open()
+            await self._begin()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _open(self) -> None:
         self.store = await self._open_store()
+        self._ends.push_async_callback(self.store.close)
         if self.store.alone:  # the calls of an earlier process, cut short
             await self.store.write(idempotency.release)
         await self.outbound.open()
+        self._ends.push_async_callback(self.outbound.close)
         self.accounts = {name: self._account(c) for name, c in self.config.connectors.items()}
         for account in self.accounts.values():
             await account.connector.open()
+            self._ends.push_async_callback(account.connector.close)
+
+    async def _begin(self) -> None:
+        service = self.config.service
         self.receiver = self._receiver()
         self.runner = Runner(
             self.store,
@@ -66,7 +80,9 @@ class Hub:
             lease=service.lease,
         )
         self.worker = Worker(self.runner)
+        self._ends.push_async_callback(self._end_duties)
         await self.worker.start()
+        self._ends.push_async_callback(self.worker.stop, service.shutdown_grace)
         reconciler = Reconciler(self.runner, lambda name: self.router.by_name.get(name or ""))
         self._duties = [
             asyncio.create_task(reconciler.forever()),
@@ -77,14 +93,12 @@ class Hub:
     async def stop(self) -> None:
         """Let what is in flight end, then close everything."""
         self.draining = True
-        await self.worker.stop(self.config.service.shutdown_grace)
+        await self._ends.aclose()
+
+    async def _end_duties(self) -> None:
         for duty in self._duties:
             duty.cancel()
         await asyncio.gather(*self._duties, return_exceptions=True)
-        for account in self.accounts.values():
-            await account.connector.close()
-        await self.outbound.close()
-        await self.store.close()
 
     # -- serving -----------------------------------------------------------------------------------
     def application(self) -> web.Application:
@@ -117,6 +131,8 @@ class Hub:
             return web.Response(text="draining\n", status=503)
         if not self.store.writer.alive():
             return web.Response(text="the writer has stopped\n", status=503)
+        if not self.worker.alive() or any(duty.done() for duty in self._duties):
+            return web.Response(text="a duty has stopped\n", status=503)
         return web.Response(text="ok\n")
 
     # -- parts -------------------------------------------------------------------------------------
@@ -177,11 +193,19 @@ class Hub:
             await self.clock.sleep(3600)
             try:
                 await self.store.write(idempotency.forget)
-            except NotStored:
+            except Exception:
                 self.log.exception("duty failed")
 
     async def _watch_neighbours(self) -> None:
         """Notice what a command beside the hub has written."""
+        while True:
+            try:
+                await self._watch()
+            except Exception:
+                self.log.exception("duty failed")
+            await self.clock.sleep(5)
+
+    async def _watch(self) -> None:
         async with self.store.read() as connection:
             seen = await self.store.data_version(connection)
             while True:
@@ -194,17 +218,28 @@ class Hub:
 
 async def serve(config: Config) -> None:
     """Run a hub until SIGTERM or SIGINT, then drain it."""
-    hub = Hub(config)
-    await hub.start()
-    runner = await listen(hub)
     listens = config.service.listen
-    hub.log.info("hub serves", url=f"http://{listens.host}:{listens.port}", config=config.hash[:12])
-    await until_stopped()
-    hub.log.info("hub drains", grace_s=config.service.shutdown_grace.total_seconds())
-    hub.draining = True
-    await runner.cleanup()
-    await hub.stop()
+    async with running(Hub(config)) as hub:
+        url = f"http://{listens.host}:{listens.port}"
+        hub.log.info("hub serves", url=url, config=config.hash[:12])
+        await until_stopped()
+        hub.log.info("hub drains", grace_s=config.service.shutdown_grace.total_seconds())
     hub.log.info("hub stopped")
+
+
+@asynccontextmanager
+async def running(hub: Hub) -> AsyncIterator[Hub]:
+    """Start a hub and serve it; at the end, or where its address is taken, drain it."""
+    await hub.start()
+    try:
+        runner = await listen(hub)
+        try:
+            yield hub
+        finally:
+            hub.draining = True
+            await runner.cleanup()
+    finally:
+        await hub.stop()
 
 
 async def listen(hub: Hub) -> web.AppRunner:
@@ -219,7 +254,11 @@ async def listen(hub: Hub) -> web.AppRunner:
         shutdown_timeout=hub.config.service.shutdown_grace.total_seconds(),
     )
     await runner.setup()
-    await web.TCPSite(runner, listens.host, listens.port).start()
+    try:
+        await web.TCPSite(runner, listens.host, listens.port).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
     return runner
 
 

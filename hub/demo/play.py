@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from hub import config as configuration
-from hub.app import Hub, listen, until_stopped
+from hub.app import Hub, running, until_stopped
 from hub.demo.buyer import Buyer
 from hub.demo.ground import prepare
 from hub.demo.show import Steps, show_timeline, show_urls, wide
@@ -39,7 +39,7 @@ async def play(home: Path, *, address: str, serve: bool) -> bool:
             doubles[kind].send_to(ground.webhook_url(kind), secret)
         environment = {k: v for k, v in os.environ.items() if k != "HUB_LISTEN"}
         config = configuration.load(ground.config, env=environment, shop=VOCABULARY)
-        async with _hub(Hub(config)) as hub:
+        async with running(Hub(config)) as hub:
             key = await hub.store.write(lambda tx: create_key(tx, "admin", "demo"))
             async with Buyer(f"http://{address}", base, key["key"]) as buyer:
                 with Steps(console) as steps:
@@ -62,18 +62,6 @@ async def _sandbox(doubles: dict[str, Double]) -> AsyncIterator[str]:
         yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
-
-
-@asynccontextmanager
-async def _hub(hub: Hub) -> AsyncIterator[Hub]:
-    await hub.start()
-    runner = await listen(hub)
-    try:
-        yield hub
-    finally:
-        hub.draining = True
-        await runner.cleanup()
-        await hub.stop()
 
 
 def _free(address: str) -> str:

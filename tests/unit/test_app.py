@@ -1,0 +1,83 @@
+"""A hub's life: all of it starts or nothing, and /readyz tells when a part has stopped."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from hub import config as configuration
+from hub.app import Hub, running
+from hub.config import Config
+from hub.demo.ground import prepare
+from hub.shop.vocabulary import VOCABULARY
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    ground = prepare(tmp_path, listen=listen, base="http://127.0.0.1:9")
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HUB_")}
+    return configuration.load(ground.config, env=env, shop=VOCABULARY)
+
+
+async def ready(config: Config) -> tuple[int, str]:
+    listens = config.service.listen
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"http://{listens.host}:{listens.port}/readyz") as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_a_hub_whose_address_is_taken_lets_go_of_its_store(config) -> None:
+    listens = config.service.listen
+    with socket.socket() as other:
+        other.bind((listens.host, listens.port))
+        other.listen()
+        with pytest.raises(OSError, match="in use"):
+            async with running(Hub(config)):
+                pass
+    async with running(Hub(config)):
+        assert await ready(config) == (200, "ok\n")
+
+
+async def test_a_hub_whose_connector_does_not_open_lets_go_of_its_store(
+    config, monkeypatch
+) -> None:
+    stripe = config.connectors["stripe"].cls
+
+    async def broken(self) -> None:
+        raise RuntimeError("no such certificate")
+
+    with monkeypatch.context() as here:
+        here.setattr(stripe, "open", broken)
+        with pytest.raises(RuntimeError, match="certificate"):
+            await Hub(config).start()
+    async with running(Hub(config)):
+        assert await ready(config) == (200, "ok\n")
+
+
+async def test_readyz_tells_of_a_duty_that_has_stopped(config) -> None:
+    async with running(Hub(config)) as hub:
+        hub.worker._duties[1].cancel()
+        await asyncio.gather(hub.worker._duties[1], return_exceptions=True)
+        assert await ready(config) == (503, "a duty has stopped\n")
+
+
+async def test_the_watch_on_neighbours_goes_on_after_an_error(config, monkeypatch) -> None:
+    hub, failed = Hub(config), asyncio.Event()
+
+    async def broken(_store, _connection) -> int:
+        failed.set()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("store.store.Store.data_version", broken)
+    async with running(hub):
+        await failed.wait()
+        await asyncio.sleep(0.05)
+        assert await ready(config) == (200, "ok\n")

@@ -6,6 +6,7 @@ prints as its name anyway.
 
 import logging
 import re
+import sqlite3
 import sys
 import traceback
 from typing import Any
@@ -17,6 +18,9 @@ from hub.errors import HubError
 
 MASKED = "‹masked›"
 MOST_CAUSES = 10
+LIBRARIES = "site-packages"
+OURS = (HubError, OSError, sqlite3.OperationalError)
+"""Errors whose messages hold no value of a row, a body or a call."""
 PRIVATE = frozenset({
     "authorization", "api_key", "token", "secret", "password", "client_secret", "email", "phone",
     "first_name", "last_name", "address", "body", "payload", "headers",
@@ -72,16 +76,22 @@ def setup(*, level: str = "INFO", text: bool = False) -> None:
 def told(exc_info: Any) -> str:
     """Write a traceback: where and what, and the message only of errors that are ours.
 
-    A message of somebody else's may repeat the value it stumbled over.
+    A message of somebody else's may repeat the value it stumbled over. Of libraries only the
+    place of the fault is shown.
     """
     chain: list[str] = []
     error: BaseException | None = exc_info[1]
     while error is not None and len(chain) < MOST_CAUSES:
-        said = f": {error}" if isinstance(error, HubError | OSError) else ""
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        chain.append(f"{frames}{type(error).__module__}.{type(error).__qualname__}{said}")
+        said = f": {error}" if isinstance(error, OURS) else ""
+        chain.append(f"{_frames(error)}{type(error).__module__}.{type(error).__qualname__}{said}")
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\ncaused:\n".join(reversed(chain))
+
+
+def _frames(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    kept = [f for n, f in enumerate(frames, 1) if n == len(frames) or LIBRARIES not in f.filename]
+    return "".join(traceback.format_list(kept))
 
 
 def why(error: Exception) -> str:

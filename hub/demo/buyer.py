@@ -90,6 +90,8 @@ class Buyer:
 
     # -- the customer ------------------------------------------------------------------------------
     async def _pay(self, payment: dict[str, Any]) -> None:
+        if "client_secret" not in payment:
+            raise HubError("Stripe's double has not answered yet: see `hub jobs`")
         intent = payment["client_secret"].partition("_secret_")[0]
         url = f"{self.sandbox}/stripe/_customer/payment_intents/{intent}/pay"
         async with self._session.post(url, data={"payment_method": "pm_card_visa"}) as answer:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sqlite3
 import sys
 
 import pytest
@@ -80,3 +81,24 @@ def test_a_traceback_repeats_no_value_that_somebody_elses_error_names(lines) -> 
     assert "the store could not commit" in first
     assert "builtins.ValueError" in first
     assert "test_log.py" in first
+
+
+def test_a_traceback_shows_of_libraries_only_where_they_failed(lines) -> None:
+    class Contact(BaseModel):
+        age: int
+
+    try:
+        Contact.model_validate({})
+    except ValueError:
+        log.get("x").exception("attempt failed")
+    [line] = lines()
+    assert line["exception"].count('File "') == 2
+    assert "ValidationError" in line["exception"]
+
+
+def test_what_the_store_says_of_itself_is_shown(lines) -> None:
+    try:
+        sqlite3.connect(":memory:").execute("SELECT lost")
+    except sqlite3.Error:
+        log.get("x").exception("claim failed")
+    assert "no such column: lost" in lines()[0]["exception"]

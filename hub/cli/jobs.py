@@ -91,7 +91,7 @@ def retry(
     """Make dead jobs ready again: one, or all that a filter finds."""
     from store import operate  # noqa: PLC0415
 
-    def again(router: "Router") -> Work:
+    def again(router: "Router") -> "Work":
         return lambda tx, of, why: operate.again(
             tx, of, by=ground.me(), rewrite=router.job_of, why=why
         )
@@ -111,7 +111,7 @@ def cancel(
     """End jobs that are not in flight: one, or all that a filter finds."""
     from store import operate  # noqa: PLC0415
 
-    def end(_: "Router") -> Work:
+    def end(_: "Router") -> "Work":
         return lambda tx, of, why: operate.cancel(tx, of, by=ground.me(), why=why)
 
     states = ("waiting", "ready", "dead", "uncertain")
@@ -121,9 +121,7 @@ def cancel(
 @app.command()
 @filtered(_jobs, *FILTERS)
 def settle(
-    words: Annotated[
-        list[str], typer.Argument(metavar="[UID] done|dead", help="What became of it.")
-    ],
+    words: Words,
     yes: Yes = False,
     config: ground.ConfigFile = ground.DEFAULT,
     *,
@@ -137,7 +135,7 @@ def settle(
         raise typer.BadParameter("say [UID] done, or [UID] dead")
     became: Literal["done", "dead"] = "done" if state == "done" else "dead"
 
-    def told(_: "Router") -> Work:
+    def told(_: "Router") -> "Work":
         return lambda tx, of, why: operate.settle_by_hand(tx, of, became, by=ground.me(), why=why)
 
     deed = Deed(told, f"settled as {state}", ("uncertain",))

@@ -29,7 +29,7 @@ from webhooks import schemes
 from webhooks.library import SCHEMES
 
 BY_NAME = {sample.name: sample for sample in SAMPLES}
-FLIPS = 400
+FLIPS = 200
 
 
 def verdict(sample, request, *, secret=None, at=0.0) -> str:

@@ -36,7 +36,7 @@ class Twilio(Signer):
 
     account_sid: str | None = Field(pattern=r"^AC[0-9a-f]{32}$", description="your AccountSid")
     algorithm: Literal["sha1", "sha256"] = Field(
-        default="sha1", description="sha256 with a shared key (unchecked)"
+        default="sha1", description="sha256 where you set up a shared key"
     )
     query: str = Field(default="", description="the query of the URL you registered")
 

@@ -15,6 +15,7 @@ from hub.breaker import Gate
 from hub.clock import Clock, SystemClock
 from hub.config import Config
 from hub.config.instances import ConnectorConfig
+from hub.errors import ConfigError, Fault
 from hub.http import Outbound
 from hub.model import Event, NewJob
 from hub.perform import Account
@@ -23,7 +24,7 @@ from hub.routing import Router
 from hub.runner import Runner
 from hub.shop import Shop, rules_of
 from hub.worker import Worker
-from store import idempotency
+from store import idempotency, sealed
 from store.store import Store
 from webhooks.receive import Door, Receiver
 
@@ -58,6 +59,9 @@ class Hub:
     async def _open(self) -> None:
         self.store = await self._open_store()
         self._ends.push_async_callback(self.store.close)
+        if (why := await self.store.look(sealed.foreign)) is not None:
+            fix = "put back the key this store was sealed with"
+            raise ConfigError(Fault(code="store.key", text=why, fix=fix))
         if self.store.alone:  # the calls of an earlier process, cut short
             await self.store.write(idempotency.release)
         await self.outbound.open()
@@ -119,6 +123,7 @@ class Hub:
             wait_for=self.worker.wait_for,
             rules=self.shop.rules,
             event_types=self.config.events,
+            rewrite=self.router.job_of,
         )
         app.add_subapp("/v1", api_app(api))
         return app

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -28,6 +28,7 @@ SQLITE = "sqlite:///var/hub.db"
 POSTGRES = "postgresql+asyncpg://USER@HOST/DATABASE"
 
 
+FAILURE = DBAPIError
 QUIET: Mapping[str, Any] = {"hide_parameters": True}
 """An error of the database names no value: it ends in logs."""
 

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from hub.errors import ConfigError, Fault
 from store import engine
 from store.bell import Bell
 from store.postgres_writer import PostgresWriter
@@ -95,7 +97,11 @@ class File(Place):
             with self.writing.begin() as connection:
                 return work(connection)
 
-        return await asyncio.to_thread(run)
+        try:
+            return await asyncio.to_thread(run)
+        except DBAPIError as error:
+            text = f"{self.url.database} cannot be opened: {error.orig}"
+            raise ConfigError(Fault(code="store.open", text=text)) from error
 
     def start(self, *, served: bool) -> None:
         """Nothing runs beside the writer."""

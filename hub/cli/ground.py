@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from hub.errors import ConfigError, Fault
+from hub.errors import ConfigError, Fault, HubError
 from hub.model import Json, write_json
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ async def opened(config: "Config") -> AsyncIterator["Store"]:
     """Open the store beside a hub that may be running."""
     from hub.clock import SystemClock  # noqa: PLC0415
     from hub.routing import Router  # noqa: PLC0415
+    from store.engine import FAILURE  # noqa: PLC0415
     from store.store import Store  # noqa: PLC0415
 
     store = await Store.open(
@@ -67,6 +68,8 @@ async def opened(config: "Config") -> AsyncIterator["Store"]:
     )
     try:
         yield store
+    except FAILURE as error:
+        raise HubError(f"the store cannot be read: {error.orig}") from error
     finally:
         await store.close()
 

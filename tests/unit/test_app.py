@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +13,12 @@ from hub import config as configuration
 from hub.app import Hub, running
 from hub.config import Config
 from hub.demo.ground import prepare
+from hub.errors import ConfigError
+from hub.model import Event
 from hub.shop.vocabulary import VOCABULARY
+from store.crypto import new_key
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -81,3 +87,30 @@ async def test_the_watch_on_neighbours_goes_on_after_an_error(config, monkeypatc
         await failed.wait()
         await asyncio.sleep(0.05)
         assert await ready(config) == (200, "ok\n")
+
+
+async def test_a_hub_with_another_encryption_key_does_not_serve_the_store(config, tmp_path) -> None:
+    async with running(Hub(config)) as hub:
+        event = Event(type="shop.cart.created", at=hub.clock.now(), data={})
+        await hub.store.write(lambda tx: tx.emit(event))
+    (tmp_path / "secrets" / "encryption_key").write_text(new_key())
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HUB_")}
+    other = configuration.load(tmp_path / "config.yaml", env=env, shop=VOCABULARY)
+    with pytest.raises(ConfigError, match=r"store\.key"):
+        await Hub(other).start()
+    async with running(Hub(config)):
+        assert await ready(config) == (200, "ok\n")
+
+
+@pytest.mark.parametrize("how", ["serve", "jobs"])
+async def test_a_file_that_is_no_database_is_named(config, tmp_path, how) -> None:
+    (tmp_path / "hub.db").write_bytes(bytes(range(1, 200)) * 50)
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub", how, "--config", str(tmp_path / "config.yaml"),
+        stderr=asyncio.subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    _, said = await done.communicate()
+    assert done.returncode == 1
+    assert b"Traceback" not in said
+    assert b"error[store.open]" in said
+    assert b"hub.db" in said

@@ -61,6 +61,8 @@ class Reconciler:
             await self.store.change(review.work, review.model())
 
     async def _settle(self, job: Job) -> bool:
+        if job.fault is not None:
+            return False
         account = self.runner.accounts.get(job.connector)
         spec = account.actions.get(job.action) if account else None
         if spec is not None and spec.lookup is not None:

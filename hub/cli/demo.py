@@ -25,6 +25,9 @@ def demo(
 
     log.setup(level="WARNING", text=sys.stderr.isatty())
     address = os.environ.get("HUB_LISTEN") or ("127.0.0.1:8080" if serve else "127.0.0.1:0")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise typer.BadParameter(f"HUB_LISTEN wants host:port, got {address}")
     good = asyncio.run(play(home, address=address, serve=serve))
     if not good:
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from hub.doubles import double
 from hub.secrets import Secret
@@ -17,7 +18,7 @@ version: 1
 include: ["{routes}"]
 service: {{ listen: {listen}, public_url: "http://{listen}" }}
 store:
-  url: sqlite:///{home}/hub.db
+  url: "sqlite:///{store}/hub.db"
   encryption_keys: ["${{file:{secrets}/encryption_key}}"]
 secrets: {{ file_roots: ["{secrets}"] }}
 shop: {{ time_zone: Europe/Berlin, locale: de-DE, currencies: [EUR] }}
@@ -87,7 +88,7 @@ def prepare(home: Path, *, listen: str, base: str) -> Ground:
     config = home / "config.yaml"
     routes = SHIPPED / "config" / "routes.yaml"
     config.write_text(
-        CONFIG.format(listen=listen, home=home, secrets=kept, base=base, routes=routes)
+        CONFIG.format(listen=listen, store=quote(str(home)), secrets=kept, base=base, routes=routes)
     )
     return Ground(config=config, listen=listen, signing=signing)
 

@@ -15,6 +15,8 @@ from store.schema import jobs
 from store.settle import resolve_from_events
 from store.tx import Tx, add_events, key16, padded
 
+URL = b":url"  # sealed with the headers, as HTTP/2 has it: a query may hold a token
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
@@ -120,14 +122,16 @@ def _first(free: set[Key], key: Key) -> bool:
 
 def _request(tx: Tx, receipt: Receipt) -> dict[str, Any]:
     request = receipt.request
-    headers = write_json([[k.decode("latin-1"), v.decode("latin-1")] for k, v in request.headers])
+    url = request.url.encode("utf-8", "surrogateescape")
+    pairs = ((URL, url), *request.headers)
+    headers = write_json([[k.decode("latin-1"), v.decode("latin-1")] for k, v in pairs])
     return {
         "id": receipt.id,
         "connector": receipt.connector,
         "received_at": receipt.received_at,
         "via": receipt.via,
         "method": request.method,
-        "target": request.url,
+        "target": request.url.partition("?")[0],
         "headers": tx.seal(headers, "inbox.headers", receipt.id),
         "body": tx.seal(request.body, "inbox.body", receipt.id),
         "secret_used": receipt.secret_used,
@@ -136,11 +140,12 @@ def _request(tx: Tx, receipt: Receipt) -> dict[str, Any]:
 
 def request_of(cipher: Cipher, row: Row[Any]) -> Request:
     """Make the request of an inbox row again, its headers and body opened."""
-    headers = read_json(cipher.open(row.headers, f"inbox.headers:{row.id}"))
+    pairs = read_json(cipher.open(row.headers, f"inbox.headers:{row.id}"))
+    (_, url), *headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in pairs]
     return Request(
         method=row.method,
-        url=row.target,
-        headers=tuple((k.encode("latin-1"), v.encode("latin-1")) for k, v in headers),
+        url=url.decode("utf-8", "surrogateescape"),
+        headers=tuple(headers),
         body=cipher.open(row.body, f"inbox.body:{row.id}"),
         received_at=row.received_at,
     )

@@ -20,7 +20,7 @@ from hub.perform import Account
 from hub.routing import Router
 from hub.runner import Runner
 from hub.worker import Worker
-from store import operate, reads
+from store import operate, reads, schema
 from store.crypto import new_key
 from store.store import Store
 from webhooks.receive import Door, Receiver
@@ -309,3 +309,17 @@ async def test_why_a_body_cannot_be_read_repeats_nothing_of_it(bench, monkeypatc
     assert len(told) == 2
     assert not any("example.com" in text for text in told)
     assert any("age" in text for text in told)
+
+
+async def test_a_query_is_kept_only_sealed_for_it_may_hold_a_token(bench) -> None:
+    raw = body("e1")
+    sent = bench.signed(raw)
+    url = f"{bench.url}/webhooks/toy?token=canary4711"
+    async with bench.http.post(url, data=raw, headers=sent) as answer:
+        assert answer.status == 200
+    async with bench.store.read() as connection:
+        [row] = (await connection.execute(schema.inbox.select())).all()
+    assert "canary4711" not in repr(tuple(row))
+    kept = await bench.store.kept_request(row.id)
+    assert kept.url.endswith("/webhooks/toy?token=canary4711")
+    assert kept.header("Toy-Signature") == sent["Toy-Signature"].encode()

@@ -14,11 +14,13 @@ from hub.clock import Clock
 from hub.model import Json
 from hub.shop.rules import ShopRules
 from store.keys import ApiKey
+from store.replay import Rewrite
 from store.store import Store
 
 EVERYONE = ("admin", "shop", "support", "readonly")
 SHOP = ("admin", "shop")
 STAFF = ("admin", "support", "readonly")
+OPERATORS = ("admin", "support")
 REFUNDERS = ("admin", "shop", "support")
 
 Wait = Callable[[Callable[[], Awaitable[bool]], float], Awaitable[bool]]
@@ -43,6 +45,7 @@ class Api:
         wait_for: How to wait for the worker, `(check, seconds) -> bool`.
         rules: The shop's settings.
         event_types: The shop's own event types -> the JSON Schema of their data.
+        rewrite: Write the job of one route, by name, from an event; see store.replay.
     """
 
     store: Store
@@ -50,6 +53,7 @@ class Api:
     wait_for: Wait
     rules: ShopRules
     event_types: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    rewrite: Rewrite | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,15 @@
-"""/v1/jobs: what the hub does and did, for staff. Payloads are not shown."""
+"""/v1/jobs: what the hub does and did, and a person's hands on it. Payloads are not shown."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from hub.api import paging
-from hub.api.endpoint import STAFF, Answer, Ask, Endpoints, Query
+from hub.api import once, paging
+from hub.api.endpoint import OPERATORS, STAFF, Answer, Ask, Do, Endpoints, Query
 from hub.errors import Refused
-from store import reads
+from store import operate, reads
+from store.tx import Tx
 
 jobs = Endpoints()
 
@@ -54,3 +56,73 @@ async def get_job(ask: Ask) -> Answer:
         raise Refused("not_found", "there is no such job")
     del found["payload"]  # personal data; shown only where a person asks and it is audited
     return Answer(body=found)
+
+
+class Act(BaseModel):
+    """What one does to a job; `note` is kept in the audit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    note: Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")] = ""
+
+
+class Settlement(Act):
+    """What became of an uncertain job."""
+
+    state: Literal["done", "dead"]
+
+
+class Moved(BaseModel):
+    """The job that was moved: the one asked about, or one mapped anew in its place."""
+
+    uid: str
+
+
+def _moves(path: str, takes: type[Act]) -> Callable[[Do], Do]:
+    return jobs.post(
+        f"/jobs/{{uid}}/{path}",
+        may=OPERATORS,
+        takes=takes,
+        gives={200: Moved},
+        refuses=("invalid_transition",),
+    )
+
+
+@_moves("retry", Act)
+async def retry_job(ask: Ask) -> Answer:
+    """Make a dead job ready again, under its old key; one that never had an input is mapped now."""
+
+    def work(tx: Tx) -> Answer:
+        uid = operate.again(
+            tx, ask.part("uid"), by=ask.who.id, rewrite=ask.api.rewrite, why=ask.item.note
+        )
+        return _moved(uid)
+
+    return await once.change(ask, work)
+
+
+@_moves("cancel", Act)
+async def cancel_job(ask: Ask) -> Answer:
+    """End a job that is not in flight; its lane goes on."""
+
+    def work(tx: Tx) -> Answer:
+        return _moved(operate.cancel(tx, ask.part("uid"), by=ask.who.id, why=ask.item.note))
+
+    return await once.change(ask, work)
+
+
+@_moves("settle", Settlement)
+async def settle_job(ask: Ask) -> Answer:
+    """Say what became of an uncertain job."""
+
+    def work(tx: Tx) -> Answer:
+        item: Settlement = ask.item
+        uid = ask.part("uid")
+        operate.settle_by_hand(tx, uid, item.state, by=ask.who.id, why=item.note)
+        return _moved(uid)
+
+    return await once.change(ask, work)
+
+
+def _moved(uid: str) -> Answer:
+    return Answer(body={"uid": uid}, subject=uid)

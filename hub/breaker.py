@@ -1,39 +1,20 @@
-"""How many calls an account may start now: free slots and budget. One gate per account and node."""
+"""How many jobs of an account this node may start now: slots, budgets, holds, probes.
 
-from collections import deque
-from collections.abc import Iterable
+One gate per account and node. Whether the account's breaker is open lies in the store
+(`store.accounts`, by the rules of `hub.circuit`), since all nodes share it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hub.budget import Budget
+from hub.circuit import Breaker
 from hub.effects import Limit
+from store.claims import FIRST, Room
 
-
-@dataclass(slots=True)
-class Budget:
-    """One rate limit over a rolling window, as providers count it: no burst may come on top.
-
-    What was called leaves the window so long after it has ended, since the provider saw it before.
-    """
-
-    limit: Limit
-    ended: deque[tuple[float, int]] = field(default_factory=deque)
-
-    def left(self, now: float) -> int:
-        """Say how many jobs it has room for, if each calls as often as any in the window did."""
-        while self.ended and self.ended[0][0] <= now - self.limit.per:
-            self.ended.popleft()
-        spent = sum(calls for _, calls in self.ended)
-        most = max((calls for _, calls in self.ended), default=1)
-        return (self.limit.calls - spent) // most
-
-    def spend(self, calls: int, now: float) -> None:
-        """Count calls that ended at `now` (unix seconds)."""
-        if calls:
-            self.ended.append((now, calls))
-
-    def wait(self, now: float) -> float | None:
-        """Say in how many seconds the window moves on; None where nothing was called in it."""
-        return self.ended[0][0] + self.limit.per - now if self.ended else None
+KEPT_FOR_FIRST = 4  # of so many slots, one is kept for first attempts
 
 
 @dataclass(slots=True)
@@ -42,7 +23,10 @@ class Gate:
 
     Args:
         slots: Most calls in flight.
+        actions: The account's actions; limits by operation hold for each by itself.
+        reserve: The part of each budget that syncs and back-fills leave alone.
         held: Why it is held, where it is: then a single probe may pass.
+        breaker: When its breaker opens; None: it has none.
     """
 
     slots: int
@@ -50,11 +34,21 @@ class Gate:
     paused: bool = False
     held: str | None = None
     flying: int = 0
+    actions: Iterable[str] = ()
+    reserve: float = 0.2
+    breaker: Breaker | None = None
     budgets: list[Budget] = field(init=False)
+    by_action: dict[str, list[Budget]] = field(init=False)
+    _later: int = field(default=0, init=False)
+    _doing: Counter[str] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
-        self.budgets = [Budget(limit) for limit in self.limits if limit.by == "account"]
+        limits = tuple(self.limits)
+        each = [limit for limit in limits if limit.by == "operation"]
+        self.budgets = [Budget(limit) for limit in limits if limit.by == "account"]
+        self.by_action = {name: [Budget(limit) for limit in each] for name in self.actions if each}
 
+    # -- room --------------------------------------------------------------------------------------
     def room(self, now: datetime) -> int:
         """Say how many jobs may be claimed for this account now."""
         if self.paused:
@@ -62,21 +56,56 @@ class Gate:
         free = 1 if self.held else self.slots
         return max(0, min([free, *(b.left(now.timestamp()) for b in self.budgets)]) - self.flying)
 
+    def rooms(self, now: datetime) -> Room:
+        """Say how many jobs of each class and action may be claimed for this account now."""
+        at, most = now.timestamp(), self.room(now)
+        later = min(most, max(0, self.slots - self.slots // KEPT_FOR_FIRST - self._later))
+        spare = [b.left(at, reserve=self.reserve) - self.flying for b in self.budgets]
+        return Room(
+            most=most,
+            later=later,
+            syncs=max(0, min([later, *spare])),
+            actions={
+                name: max(0, min(b.left(at) for b in budgets) - self._doing[name])
+                for name, budgets in self.by_action.items()
+            },
+            probes=self.breaker.probes if self.breaker else 1,
+        )
+
     def wait(self, now: datetime) -> float | None:
         """Say in how many seconds a spent budget may have room; None where none is spent."""
         at = now.timestamp()
-        waits = [b.wait(at) for b in self.budgets if b.left(at) <= self.flying]
-        return max((w for w in waits if w is not None), default=None)
+        spent = [b for b in self.budgets if b.left(at) <= self.flying]
+        waits = [w for b in spent if (w := b.wait(at)) is not None]
+        each = [
+            min((w for b in budgets if (w := b.wait(at)) is not None), default=None)
+            for name, budgets in self.by_action.items()
+            if min(b.left(at) for b in budgets) <= self._doing[name]
+        ]
+        soonest = min((w for w in each if w is not None), default=None)
+        return max(waits) if waits else soonest
 
-    def take(self) -> None:
+    # -- jobs --------------------------------------------------------------------------------------
+    def take(self, action: str = "", prio: int = FIRST) -> None:
         """Count one job that starts."""
         self.flying += 1
+        self._later += prio != FIRST
+        self._doing[action] += 1
 
-    def called(self, calls: int, now: datetime) -> None:
-        """Count the calls a job has made."""
-        for budget in self.budgets:
-            budget.spend(calls, now.timestamp())
-
-    def give(self) -> None:
+    def give(self, action: str = "", prio: int = FIRST) -> None:
         """Count one job that ended."""
         self.flying -= 1
+        self._later -= prio != FIRST
+        self._doing[action] -= 1
+
+    def called(self, calls: int, now: datetime, action: str = "") -> None:
+        """Count the calls a job has made."""
+        for budget in (*self.budgets, *self.by_action.get(action, ())):
+            budget.spend(calls, now.timestamp())
+
+    def hear(self, headers: Mapping[str, str], now: datetime, action: str = "") -> None:
+        """Learn from what an answer says of the budgets."""
+        for budget in self.budgets:
+            budget.hear(headers, now.timestamp(), flying=self.flying)
+        for budget in self.by_action.get(action, ()):
+            budget.hear(headers, now.timestamp(), flying=self._doing[action])

@@ -41,13 +41,34 @@ unsafe = Effect("unsafe")
 """Repeating does it again: an unknown outcome is parked, never guessed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateHeaders:
+    """The headers of an answer that tell a limit.
+
+    Args:
+        remaining: How many calls are left.
+        limit: How many there are in all.
+        reset: When they are all back: seconds, or a time in unix seconds.
+    """
+
+    remaining: str
+    limit: str | None = None
+    reset: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `calls` in `per` seconds, for the account or for each operation."""
+    """At most `calls` in `per` seconds, for the account or for each operation.
 
-    calls: int
+    Args:
+        calls: None: nobody publishes it; only the provider's headers tell it.
+        headers: Where answers say what is left of it.
+    """
+
+    calls: int | None
     per: float
     by: Literal["account", "operation"] = "account"
+    headers: RateHeaders | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

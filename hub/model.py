@@ -123,6 +123,8 @@ class Job:
     Args:
         held: For how long its account was held since `first_sent_at`; that ages no job.
         fault: Why its payload, though stored, cannot be read.
+        prio: Its class: 0 first attempts, 1 retries, 2 syncs and back-fills.
+        probe: It was claimed to try whether its account works again.
     """
 
     id: int
@@ -146,6 +148,8 @@ class Job:
     body_hash: bytes | None = None
     held: timedelta = timedelta(0)
     fault: str | None = None
+    prio: int = 0
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,10 @@ class Attempt:
             raise Reject(f"{job.connector} has no action '{job.action}'")
         expected = job.body_hash if spec.effect.kind in ("keyed", "unsafe") else None
         http = account.client.attempt(
-            deadline=deadline, timeout=spec.timeout, expected_hash=expected
+            deadline=deadline,
+            timeout=spec.timeout,
+            expected_hash=expected,
+            heard=lambda headers: account.gate.hear(headers, clock.now(), spec.name),
         )
         call = Call(
             http=http,
@@ -97,7 +100,7 @@ class Attempt:
         return found
 
     def _count(self) -> None:
-        self.account.gate.called(self.http.calls, self.call.clock.now())
+        self.account.gate.called(self.http.calls, self.call.clock.now(), self.spec.name)
 
     def item(self) -> Any:
         """Read the payload as the action's input.

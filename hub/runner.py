@@ -209,6 +209,7 @@ class Runner:
             pause=verdict.pause,
             hold=verdict.hold,
             release=verdict.state == "done" and self.gates[job.account].held is not None,
+            breaker=self.gates[job.account].breaker if http and http.calls else None,
         )
 
     def _hold(self, job: Job, verdict: Verdict) -> None:

@@ -17,6 +17,7 @@ from store.tx import Tx
 
 POLL = 1.0
 RESCUE_EVERY = 5.0
+LAST_FIRST = 8  # every so many claims, one begins with the last class that has work
 
 
 class Worker:
@@ -30,6 +31,7 @@ class Worker:
         self._flying: dict[tuple[int, int], tuple[Job, asyncio.Task[None]]] = {}
         self._settled = asyncio.Event()
         self._stopping = False
+        self._claims = 0
         self._duties: list[asyncio.Task[None]] = []
 
     # -- life --------------------------------------------------------------------------------------
@@ -100,11 +102,17 @@ class Worker:
             When to look again, if nothing happens before; None means at once.
         """
         now = self.clock.now()
-        room = {name: n for name, gate in self.gates.items() if (n := gate.room(now)) > 0}
-        claimed, upcoming = await self.store.claim(room, node=self.node, until=now + self.lease)
+        room = {name: gate.rooms(now) for name, gate in self.gates.items()}
+        claimed, upcoming = await self.store.claim(
+            room,
+            node=self.node,
+            until=now + self.lease,
+            last_first=self._claims % LAST_FIRST == LAST_FIRST - 1,
+        )
         for job in claimed:
             self._begin(job)
         if claimed:
+            self._claims += 1
             return None
         waits = [w for gate in self.gates.values() if (w := gate.wait(now)) is not None]
         soon = [now + timedelta(seconds=s) for s in (POLL, *waits)]
@@ -122,7 +130,7 @@ class Worker:
             slept.cancel()
 
     def _begin(self, job: Job) -> None:
-        self.gates[job.account].take()
+        self.gates[job.account].take(job.action, job.prio)
         task = asyncio.create_task(self._run(job))
         # By attempt: after a lost lease the same job may fly twice, and each lands for itself.
         self._flying[job.id, job.attempt] = (job, task)
@@ -130,7 +138,7 @@ class Worker:
 
     def _landed(self, job: Job) -> None:
         self._flying.pop((job.id, job.attempt), None)
-        self.gates[job.account].give()
+        self.gates[job.account].give(job.action, job.prio)
         self.store.changed.set()
 
     async def _run(self, job: Job) -> None:

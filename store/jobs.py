@@ -1,29 +1,17 @@
-"""Jobs: written into their lanes, claimed when due. How they end: store.settle.
+"""Jobs: written into their lanes, read from their rows. Claimed: store.claims; ended: store.settle.
 
 The head of a lane is a row's state (`r l u b`), kept by a unique index, never searched for.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Row,
-    bindparam,
-    case,
-    func,
-    insert,
-    literal_column,
-    select,
-    text,
-    true,
-    update,
-)
+from sqlalchemy import Row, insert
 
 from hub.errors import HubError
 from hub.model import Job, NewJob
-from store import schema
-from store.schema import BORN_WITH, accounts, job_history, job_keys, jobs
+from store.schema import BORN_WITH, job_history, job_keys
 from store.tx import Tx, key16
 
 LIVE_STATES = {
@@ -91,84 +79,8 @@ def _skipped(job: NewJob, row: Mapping[str, Any], *, duplicate: bool) -> dict[st
     return kept | {"state": "skipped", "reason": "duplicate key" if duplicate else job.error or ""}
 
 
-# -- claim -----------------------------------------------------------------------------------------
-_due = (
-    select(
-        accounts.c.account,
-        literal_column("p.prio", schema.Int).label("prio"),
-        select(func.min(jobs.c.due_at))
-        .where(
-            jobs.c.account == accounts.c.account,
-            jobs.c.prio == literal_column("p.prio"),
-            text("state = 'r'"),
-        )
-        .scalar_subquery()
-        .label("due_at"),
-        accounts.c.paused_until,
-        accounts.c.held,
-    )
-    .where(accounts.c.paused_at.is_(None))
-    .select_from(
-        accounts.join(text("(SELECT 0 AS prio UNION ALL SELECT 1 UNION ALL SELECT 2) p"), true())
-    )
-    .order_by(accounts.c.account, text("p.prio"))
-)
-# In a CTE, or the planner of PostgreSQL may look again and lease more than was asked for.
-_free = (
-    select(jobs.c.id)
-    .where(
-        jobs.c.account == bindparam("who"),
-        jobs.c.prio == bindparam("class"),
-        text("state = 'r'"),
-        jobs.c.due_at <= bindparam("now", type_=schema.Time),
-    )
-    .order_by(jobs.c.due_at, jobs.c.id)
-    .limit(bindparam("most", type_=schema.Int))
-    .with_for_update(skip_locked=True)
-    .cte("free")
-)
-_CLAIM = (
-    update(jobs)
-    .where(jobs.c.id.in_(select(_free.c.id)))
-    .values(
-        state="l",
-        attempt=jobs.c.attempt + 1,
-        lease_owner=bindparam("node"),
-        lease_until=bindparam("until", type_=schema.Time),
-        first_sent_at=func.coalesce(jobs.c.first_sent_at, bindparam("now", type_=schema.Time)),
-        held0=case((jobs.c.first_sent_at.is_(None), bindparam("held")), else_=jobs.c.held0),
-    )
-    .returning(jobs)
-)
-
-
-def claim(
-    tx: Tx, room: Mapping[str, int], *, node: str, until: datetime
-) -> tuple[list[Job], datetime | None]:
-    """Lease due jobs, at most `room[account]` for each account.
-
-    Returns:
-        The jobs, oldest due first, and when the next one that could be claimed falls due.
-    """
-    claimed: list[Job] = []
-    left = dict(room)
-    upcoming: list[datetime] = []
-    for row in tx.rows(_due):
-        account, prio, paused = row.account, row.prio, row.paused_until
-        due = row.due_at if paused is None or row.due_at is None else max(row.due_at, paused)
-        if due is not None and due > tx.now:
-            upcoming.append(due)
-        if due is None or due > tx.now or left.get(account, 0) <= 0:
-            continue
-        found = {"who": account, "class": prio, "now": tx.now, "most": left[account]}
-        taken = tx.rows(_CLAIM, found | {"node": node, "until": until, "held": row.held})
-        left[account] -= len(taken)
-        claimed += [read_job(tx, job, held=row.held) for job in taken]
-    claimed.sort(key=lambda job: job.id)
-    return claimed, min(upcoming, default=None)
-
-
-def read_job(tx: Tx, row: Row[Any], *, held: int | None = None) -> Job:
+# -- read ------------------------------------------------------------------------------------------
+def read_job(tx: Tx, row: Row[Any], *, held: int | None = None, probe: bool = False) -> Job:
     """Make a Job of a row, its payload opened; `held` is its account's, in microseconds.
 
     A payload that cannot be opened is the job's own fault: it must not stop a whole claim.
@@ -201,4 +113,6 @@ def read_job(tx: Tx, row: Row[Any], *, held: int | None = None) -> Job:
         give_up_at=row.give_up_at,
         body_hash=row.body_hash,
         held=timedelta(microseconds=0 if None in (held, row.held0) else held - row.held0),
+        prio=row.prio,
+        probe=probe,
     )

@@ -45,10 +45,10 @@ def resume(tx: Tx, account: str, *, by: str) -> timedelta:
     if row is None or row.paused_at is None:
         raise Refused("invalid_transition", f"{account} is not paused")
     # A hold within the pause, or around it, is counted once: up to now here, from now on there.
-    since = min(row.paused_at, row.held_since or row.paused_at)
-    held = row.held + (tx.now - since) // MICROSECOND
-    goes_on = None if row.held_since is None else tx.now
-    _change(tx, account, paused_by=None, paused_at=None, held=held, held_since=goes_on)
+    halts = {name: at for name in ("held_since", "breaker_since") if (at := getattr(row, name))}
+    held = row.held + (tx.now - min([row.paused_at, *halts.values()])) // MICROSECOND
+    goes_on = dict.fromkeys(halts, tx.now)
+    _change(tx, account, paused_by=None, paused_at=None, held=held, **goes_on)
     lasted: timedelta = tx.now - row.paused_at
     note(tx, by, "connector.resume", account, f"paused for {lasted} by {row.paused_by}")
     tx.woken = True

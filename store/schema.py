@@ -252,6 +252,9 @@ accounts = table(
     word("paused_by", null=True),
     at("paused_at", null=True),
     number("held", server_default="0"),  # microseconds of ended holds and pauses, ever
+    at("breaker_since", null=True),  # open since then; null: closed
+    at("probe_at", null=True),  # when an account on trial may be probed again
+    data("strikes", null=True),  # JSON: microseconds of the latest failures
 )
 
 links = table(

@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, Select, bindparam, func, insert, select, text, update
 
+from hub.circuit import Breaker
 from hub.model import Job, NewJob
+from store import accounts
 from store.ending import Ending, end, promote
 from store.jobs import read_job
-from store.schema import accounts, attempts, events, jobs, links, upserting
+from store.schema import attempts, events, jobs, links, upserting
 from store.tx import AGAIN, Again, Tx, Undone, padded
 
 Settled = tuple["Completion", Row[Any]]
@@ -31,6 +33,7 @@ class Completion:
         pause: The account is claimed no more until then.
         hold: Why the account is held, where it is.
         release: The account was held, and this attempt shows that it works again.
+        breaker: When its account's breaker opens; None: it has none.
         jobs: Jobs that follow from the outcome, written in the same commit.
     """
 
@@ -51,6 +54,7 @@ class Completion:
     pause: datetime | None = None
     hold: str | None = None
     release: bool = False
+    breaker: Breaker | None = None
 
 
 def settle(tx: Tx, dones: Sequence[Completion]) -> list[bool | Again]:
@@ -66,7 +70,7 @@ def settle(tx: Tx, dones: Sequence[Completion]) -> list[bool | Again]:
     end(tx, [Ending(row, d.state, reason=d.error, ref=d.ref) for d, row in over])
     _go_on(tx, [(d, row) for d, row in settled if d.state not in ("done", "skipped")])
     _keep_links(tx, [done for done, _ in settled])
-    _pause(tx, [d for d, _ in settled if d.pause is not None or d.release])
+    accounts.told(tx, [done for done, _ in settled])
     return [one if isinstance(one, Again) else one is not None for one in told]
 
 
@@ -154,14 +158,6 @@ def _moved(tx: Tx, done: Completion, row: Row[Any]) -> dict[str, Any]:
         "lease_owner": None,
         "lease_until": None,
     }
-
-
-def _pause(tx: Tx, dones: Sequence[Completion]) -> None:
-    for done in sorted(dones, key=lambda done: done.job.account):
-        change: dict[str, Any] = {"paused_until": done.pause}
-        if done.hold is not None or done.release:
-            change |= {"held_reason": done.hold, "held_since": tx.now if done.hold else None}
-        tx.run(update(accounts).where(accounts.c.account == done.job.account).values(change))
 
 
 def _keep_links(tx: Tx, dones: Sequence[Completion]) -> None:

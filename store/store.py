@@ -13,7 +13,8 @@ from hub.clock import Clock
 from hub.errors import HubError
 from hub.model import Job, Request
 from hub.secrets import Secret
-from store import engine, inbox, jobs, migrate, schema, settle
+from store import claims, engine, inbox, migrate, schema, settle
+from store.claims import Room
 from store.crypto import Cipher
 from store.inbox import Receipt, Received
 from store.places import place
@@ -108,10 +109,10 @@ class Store:
         return await self.writer.join(inbox.receive, receipt, kind="receipt")
 
     async def claim(
-        self, room: Mapping[str, int], *, node: str, until: datetime
+        self, room: Mapping[str, Room | int], *, node: str, until: datetime, **how: Any
     ) -> tuple[list[Job], datetime | None]:
-        """Lease due jobs; see store.jobs.claim."""
-        return await self.write(lambda tx: jobs.claim(tx, room, node=node, until=until))
+        """Lease due jobs; see store.claims.claim."""
+        return await self.write(lambda tx: claims.claim(tx, room, node=node, until=until, **how))
 
     async def settle(self, done: Completion) -> bool:
         """Commit an attempt's end; see store.settle.settle."""

@@ -1,6 +1,7 @@
 """What one attempt of a job calls its provider with, and what it noted on the way."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -30,6 +31,9 @@ class Way(Protocol):
 class AttemptHttp(Verbs):
     """The way out of one attempt, and what it saw; this is `call.http`.
 
+    Args:
+        heard: Told every answer's headers: they may say what is left of a budget.
+
     Attributes:
         status: Of the last answer; None where none came.
         request_id: The provider's id of the last request, by the connector's header.
@@ -45,7 +49,9 @@ class AttemptHttp(Verbs):
         deadline: datetime,
         timeout: float | None,
         expected_hash: bytes | None,
+        heard: Callable[[Mapping[str, str]], None] | None = None,
     ) -> None:
+        self._heard = heard
         ends = client.clock.now() + timedelta(seconds=timeout) if timeout else deadline
         self._client, self._ends, self._expected = client, min(ends, deadline), expected_hash
         self.status: int | None = None
@@ -91,6 +97,8 @@ class AttemptHttp(Verbs):
 
     def _note(self, answer: Received) -> None:
         self.status = answer.status
+        if self._heard is not None:
+            self._heard(answer.headers)
         header = self._client.connector.request_id_header
         if header and (found := answer.headers.get(header)):
             self.request_id = clean(found)[:120]

@@ -17,7 +17,7 @@ query in an error. aiohttp's exceptions carry URLs and headers, so they are not 
 import asyncio
 import io
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
@@ -133,6 +133,7 @@ class Client(Verbs):
         deadline: datetime,
         timeout: float | None = None,
         expected_hash: bytes | None = None,
+        heard: Callable[[Mapping[str, str]], None] | None = None,
     ) -> AttemptHttp:
         """Give the view that one attempt of a job uses as `call.http`.
 
@@ -140,8 +141,11 @@ class Client(Verbs):
             deadline: When the attempt must have ended.
             timeout: Seconds for the whole attempt, where the action sets its own.
             expected_hash: SHA-256 of the first attempt's body; another body is not sent.
+            heard: Told every answer's headers.
         """
-        return AttemptHttp(self, deadline=deadline, timeout=timeout, expected_hash=expected_hash)
+        return AttemptHttp(
+            self, deadline=deadline, timeout=timeout, expected_hash=expected_hash, heard=heard
+        )
 
     async def send(self, ask: Ask) -> Received:
         """Make the request within the connector's own time limit."""

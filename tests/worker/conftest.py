@@ -27,6 +27,7 @@ from hub import (
     upsert,
 )
 from hub.breaker import Gate
+from hub.circuit import Breaker
 from hub.http import Outbound
 from hub.ids import new_id
 from hub.model import NewJob
@@ -177,7 +178,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     account = Account(
         connector=Toy("toy", settings, client),
         client=client,
-        gate=Gate(4),
+        gate=Gate(4, breaker=Breaker()),
         policy=Policy(initial=5),
         actions=Toy.actions(),
     )

@@ -1,5 +1,6 @@
 """Hundreds of malformed requests: each is refused or taken, none breaks the hub."""
 
+import copy
 import json
 import random
 
@@ -54,9 +55,9 @@ def spoil(dice, value):
         if act == 0 and isinstance(node, dict) and last in node:
             del node[last]
         elif act == 1 and isinstance(node, dict):
-            node[f"{last}~/x"] = dice.choice(ODD)
+            node[f"{last}~/x"] = copy.deepcopy(dice.choice(ODD))
         else:
-            node[last] = dice.choice(ODD)
+            node[last] = copy.deepcopy(dice.choice(ODD))
     return made
 
 

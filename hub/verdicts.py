@@ -95,7 +95,10 @@ def _later(outcome: str, error: BaseException, job: Job, effect: Effect, policy:
     window = effect.window if effect.kind in ("keyed", "deduped") else None
     due = retry.again(policy, job, now=now, after=after, window=window)
     if due is None:
-        return Verdict(state="dead", outcome=outcome, error=f"gave up: {error}")
+        # An earlier attempt may have been carried out: then the provider is asked, nobody guesses.
+        unknown = effect.kind == "keyed" and job.failures > 0
+        state: Literal["uncertain", "dead"] = "uncertain" if unknown else "dead"
+        return Verdict(state=state, outcome=outcome, error=f"gave up: {error}")
     return Verdict(state="ready", outcome=outcome, error=str(error), due_at=due)
 
 
@@ -112,9 +115,10 @@ def _unknown(error: Ambiguous, job: Job, effect: Effect, policy: retry.Policy,
 def _bug(error: BaseException, job: Job, effect: Effect, policy: retry.Policy,
          now: datetime, *, sent: bool) -> Verdict:  # fmt: skip
     text = f"a fault of ours: {type(error).__name__}"
-    if sent and effect.kind == "unsafe":
+    last = job.failures + 1 >= retry.BUG_TRIES
+    if sent and (effect.kind == "unsafe" or (last and effect.kind == "keyed")):
         return Verdict(state="uncertain", outcome="bug", error=text)
-    if job.failures + 1 >= retry.BUG_TRIES:
+    if last:
         return Verdict(state="dead", outcome="bug", error=text)
     return _later("bug", Retry(text), job, effect, policy, now)
 

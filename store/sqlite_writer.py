@@ -79,7 +79,7 @@ class SqliteWriter(Writer):
     def _commit(self, connection: Connection, batch: list[Unit]) -> bool:
         try:
             return self._together(connection, batch)
-        except Exception as error:  # noqa: BLE001 -- told to whom it belongs
+        except BaseException as error:  # noqa: BLE001 -- told to whom it belongs; the thread stays
             # A locked or full disk is nobody's fault: all are told at once, none waits in turn.
             if len(batch) == 1 or isinstance(error, OperationalError):
                 for unit in batch:

@@ -74,6 +74,8 @@ class Writer(ABC):
         self, many: Callable[[Tx, Sequence[Item]], Sequence[T]], item: Item, *, kind: Kind
     ) -> T:
         """Have `many` run for all the items that wait for it, this one among them."""
+        if not self.alive():
+            raise NotStored("the writer has stopped")
         if self.waiting() >= MOST_WAITING:
             raise NotStored("the writer has too much waiting")
         done: asyncio.Future[T] = self._loop.create_future()
@@ -154,6 +156,11 @@ def not_stored(error: BaseException) -> BaseException:
     """Turn a store's failure into NotStored; leave our own errors and bugs as they are."""
     if isinstance(error, HubError | Undone):
         return error
+    if isinstance(error, StopIteration) or not isinstance(error, Exception):
+        # Neither can be told through a future: whoever waits would wait for ever.
+        broken = RuntimeError(f"a unit raised {type(error).__name__}")
+        broken.__cause__ = error
+        return broken
     if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError):
         stored = NotStored(f"the store could not commit: {type(error).__name__}")
         stored.__cause__ = error

@@ -188,3 +188,24 @@ async def test_an_error_of_the_database_repeats_no_value(store) -> None:
     with pytest.raises(NotStored) as told:
         await store.write(twice)
     assert "ada" not in f"{told.value} {told.value.__cause__}"
+
+
+@pytest.mark.parametrize("error", [StopIteration, SystemExit])
+async def test_a_unit_that_ends_strangely_keeps_nobody_waiting(file_store, error) -> None:
+    def strange(_: Tx) -> None:
+        raise error
+
+    async with asyncio.timeout(5):
+        told = await asyncio.gather(
+            file_store.write(strange), file_store.change(note, "a"), return_exceptions=True
+        )
+    assert type(told[0]) is RuntimeError
+    assert told[1] == "a"
+    assert await file_store.change(note, "after") == "after"
+
+
+async def test_a_writer_that_has_ended_takes_nothing(file_store) -> None:
+    await file_store.writer.close()
+    file_store.writer.close = lambda: asyncio.sleep(0)
+    with pytest.raises(NotStored):
+        await file_store.change(note, "late")

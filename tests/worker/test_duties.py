@@ -147,3 +147,14 @@ async def test_a_keyed_call_is_not_repeated_after_the_provider_has_forgotten_its
     shown = await bench.reaches(job.uid, "uncertain")
     assert len(bench.provider.seen) == 1
     assert "key" in shown["error"]
+
+
+async def test_a_keyed_call_given_up_after_an_unknown_outcome_is_uncertain(bench) -> None:
+    bench.provider.answers = [500, 425]
+    job = bench.job("pay")
+    await bench.put(job)
+    await bench.tried(job.uid, 1)
+    bench.clock.advance(timedelta(hours=22, minutes=59, seconds=58).total_seconds())
+    shown = await bench.tried(job.uid, 2)
+    assert [attempt["outcome"] for attempt in shown["attempts"]] == ["ambiguous", "retry"]
+    assert shown["state"] == "uncertain"

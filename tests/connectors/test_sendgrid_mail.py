@@ -16,8 +16,8 @@ import connectors.sendgrid
 from connectors.sendgrid import SendGrid
 from connectors.sendgrid.items import PlainMail, TemplateMail
 from hub import Call, ManualClock, RateLimited, Reject, Request, Secret, read_json
-from hub.http.classify import Received
 from hub.http import Outbound
+from hub.http.classify import Received
 
 ROOT = Path(connectors.sendgrid.__file__).parent.parent.parent
 FIXTURES = ROOT / "connectors" / "sendgrid" / "fixtures"

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiohttp.resolver import ThreadedResolver
 
-from hub.http.egress import Guard, Trip, public, session, target
 from hub.errors import Reject
+from hub.http.egress import Guard, Trip, public, session, target
 
 HOSTILE = [
     "127.0.0.1", "127.1.2.3", "0.0.0.0", "0.1.2.3", "::1", "::", "10.0.0.1", "172.16.0.1",

@@ -35,8 +35,8 @@ from hub import (
     Url,
     bearer,
 )
-from hub.http.egress import REUSE
 from hub.http.client import CAP, Outbound
+from hub.http.egress import REUSE
 
 KEY = "sk_canary_0123456789"
 PERSON = "jane.doe@example.com"

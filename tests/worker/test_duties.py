@@ -154,7 +154,7 @@ async def test_a_keyed_call_given_up_after_an_unknown_outcome_is_uncertain(bench
     job = bench.job("pay")
     await bench.put(job)
     await bench.tried(job.uid, 1)
-    bench.clock.advance(timedelta(hours=22, minutes=59, seconds=58).total_seconds())
+    bench.clock.advance(timedelta(hours=22, minutes=59, seconds=59.5).total_seconds())
     shown = await bench.tried(job.uid, 2)
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["ambiguous", "retry"]
     assert shown["state"] == "uncertain"

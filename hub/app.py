@@ -25,6 +25,7 @@ from hub.runner import Runner
 from hub.shop import Shop, rules_of
 from hub.worker import Worker
 from store import idempotency, sealed
+from store.retention import Retention, Terms
 from store.store import Store
 from webhooks.receive import Door, Receiver
 
@@ -92,6 +93,7 @@ class Hub:
             asyncio.create_task(reconciler.forever()),
             *([asyncio.create_task(self._watch_neighbours())] if self.store.alone else []),
             asyncio.create_task(self._forget_answers()),
+            asyncio.create_task(self._keep_to_terms()),
         ]
 
     async def stop(self) -> None:
@@ -198,6 +200,18 @@ class Hub:
             await self.clock.sleep(3600)
             try:
                 await self.store.write(idempotency.forget)
+            except Exception:
+                self.log.exception("duty failed")
+
+    async def _keep_to_terms(self) -> None:
+        """Let go what `store.retention` keeps no longer."""
+        terms = Terms(**dict(self.config.store.retention))
+        retention = Retention(self.store, terms, self.clock)
+        while True:
+            await self.clock.sleep(3600)
+            try:
+                gone = await retention.once()
+                self.log.info("retention ran", **{k.replace(" ", "_"): n for k, n in gone.items()})
             except Exception:
                 self.log.exception("duty failed")
 

@@ -81,6 +81,7 @@ class Signing:
         dedupe: What tells a repeat of the same event.
         overlap: While a secret is changed the provider signs with the old and the new one.
         url: Our public URL is signed too.
+        again: For how long after it happened an event may come, or be listed, again.
     """
 
     covers: Coverage
@@ -89,6 +90,7 @@ class Signing:
     window: tuple[float, float] | None = None
     overlap: bool = False
     url: bool = False
+    again: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

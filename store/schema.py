@@ -212,6 +212,10 @@ jobs = table(
         sqlite_where=text("state = 'u'"), postgresql_where=text("state = 'u'"),
     ),
     Index("jobs_event", "event_id"),
+    Index(
+        "jobs_inbox", "inbox_id",
+        sqlite_where=text("inbox_id IS NOT NULL"), postgresql_where=text("inbox_id IS NOT NULL"),
+    ),
     counted=True,
     # Small, hot, always changing: room in each page, and vacuum early.
     postgresql_with={"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02},

@@ -19,7 +19,9 @@ CHECKS: Sequence[Check] = (
         """SELECT e.id, e.jobs_made AS wanted,
              (SELECT count(*) FROM jobs j WHERE j.event_id = e.id) +
              (SELECT count(*) FROM job_history h WHERE h.event_id = e.id) AS found
-           FROM events e WHERE e.jobs_made > 0 AND e.jobs_made >
+           FROM events e WHERE e.jobs_made > 0
+             AND e.recorded_at >= coalesce((SELECT until FROM horizons WHERE name = 'jobs'), 0)
+             AND e.jobs_made >
              (SELECT count(*) FROM jobs j WHERE j.event_id = e.id) +
              (SELECT count(*) FROM job_history h WHERE h.event_id = e.id)""",
     ),

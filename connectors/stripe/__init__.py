@@ -57,6 +57,7 @@ class Stripe(Connector):
         window=(schemes.WINDOW, schemes.WINDOW),
         overlap=True,
         dedupe="id (evt_…)",
+        again=timedelta(days=30),  # Source: https://docs.stripe.com/api/events (lists 30 days)
         source="https://docs.stripe.com/webhooks",
     )
     request_id_header = "Request-Id"

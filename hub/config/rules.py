@@ -3,11 +3,13 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from datetime import timedelta
 
 from hub.config.instances import ConnectorConfig
 from hub.config.parts import Parts
 from hub.config.references import Unset
 from hub.config.report import Report, dotted
+from hub.config.settings import Retention
 from hub.nodes import Path, nearest
 from hub.secrets import Secret
 
@@ -19,6 +21,7 @@ def across(parts: Parts, connectors: Mapping[str, ConnectorConfig], report: Repo
     _leases(parts, connectors, report)
     if parts.store is not None:
         _keys(parts.store.encryption_keys, report)
+        _retention(parts.store.retention, connectors, report)
 
 
 def _leases(parts: Parts, connectors: Mapping[str, ConnectorConfig], report: Report) -> None:
@@ -41,6 +44,17 @@ def _timeout(name: str, report: Report) -> Path:
         if nearest(report.tree, path)[1] == path:
             return path
     return ("service", "lease")
+
+
+def _retention(terms: Retention, connectors: Mapping[str, ConnectorConfig], report: Report) -> None:
+    """What was taken in must be known for as long as a provider may tell it again."""
+    for name, config in connectors.items():
+        signing = config.cls.signature
+        if signing is not None and config.secrets and terms.dedupe < signing.again:
+            days = signing.again // timedelta(days=1)
+            text = f"store.retention.dedupe must be {days}d or more: so long {name} repeats events"
+            fix = f"dedupe: {days + 5}d"
+            report.at(("store", "retention", "dedupe"), "store.retention", text, fix)
 
 
 def _keys(keys: tuple[Secret, ...], report: Report) -> None:

@@ -85,11 +85,23 @@ class Service(Part):
     limits: Limits = Limits()
 
 
+class Retention(Part):
+    """How long what is kept: bodies, jobs that are over, dead ones, keys, events, the audit."""
+
+    payloads: Duration = 30 * DAY
+    done: Duration = 30 * DAY
+    dead: Duration = 180 * DAY
+    dedupe: Duration = 35 * DAY
+    events: Duration = 400 * DAY
+    audit: Duration = 400 * DAY
+
+
 class Store(Part):
     """Where everything is kept; the first key encrypts, all decrypt."""
 
     url: Annotated[str, AfterValidator(_store_url)] = "sqlite:///var/hub.db"
     encryption_keys: tuple[Secret, ...]
+    retention: Retention = Retention()
 
 
 class SecretFiles(Part):

@@ -18,7 +18,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class Unsettled(Exception):
-    """Others changed the same lanes again and again; the transaction is to be run again."""
+    """Others changed the same lanes meanwhile; the transaction is to be run again."""
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> set[tuple[Any, ...]]:
@@ -60,6 +60,9 @@ def _take_free_lanes(connection: Connection, rows: Rows) -> set[str]:
     for _ in range(ROUNDS):
         busy = _hold_heads(connection, list(undecided))
         free = [row for lane, row in sorted(undecided.items()) if lane not in busy]
+        if heads and free:
+            # Waiting for a lane out of order while holding others is how deadlocks begin.
+            raise Unsettled
         won = _insert_heads(connection, free)
         heads |= won
         # A lane that was free and is no more got its head from another node just now: look again.

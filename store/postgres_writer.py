@@ -149,12 +149,12 @@ class PostgresWriter(Writer):
     def _work(
         self, batch: Sequence[Unit], connection: Connection, *, patient: bool, alone: bool
     ) -> Tx:
-        tx = self._tx(connection, jobs_last=alone, patient=patient)
+        tx = self._tx(connection, jobs_last=True, patient=patient)
         if alone:  # what it raises takes the whole transaction back: no savepoint
             [batch[0].result] = batch[0].many(tx, [batch[0].item])
-            tx.write_jobs()
         else:
             apply(tx, batch)
+        tx.write_jobs()
         return tx
 
     def _follow(self, tx: Tx) -> None:

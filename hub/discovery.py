@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+import zlib
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -64,12 +65,18 @@ def _modules(kind: str, folders: Iterable[Path]) -> Iterable[Any]:
         yield importlib.import_module(f"connectors.{kind}")
     for folder in folders:
         if (path := Path(folder) / kind / "__init__.py").exists():
-            yield _import_folder(f"{_PLUGINS}.{kind}", path)
+            yield _import_folder(_room(Path(folder)), kind, path)
     for entry in entry_points(group="hub.connectors", name=kind):
         yield importlib.import_module(entry.module)
 
 
-def _import_folder(name: str, path: Path) -> Any:
+def _room(folder: Path) -> str:
+    """Name the package of a plugin folder: two folders may hold one type each of a name."""
+    return f"{_PLUGINS}.in_{zlib.crc32(str(folder.resolve()).encode()):08x}"
+
+
+def _import_folder(room: str, kind: str, path: Path) -> Any:
+    name = f"{room}.{kind}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(
@@ -77,7 +84,8 @@ def _import_folder(name: str, path: Path) -> Any:
     )
     if spec is None or spec.loader is None:
         raise LookupError(f"{path} cannot be imported")
-    sys.modules.setdefault(_PLUGINS, _package(_PLUGINS))
+    for package in (_PLUGINS, room):
+        sys.modules.setdefault(package, _package(package))
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -19,6 +20,7 @@ from hub.retry import Policy
 from hub.routing import Router
 from hub.secrets import Secret
 from hub.shop.events import SCHEMAS, SHOP_EVENTS
+from store.retention import Terms
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "mappings/library/fixtures"
@@ -288,6 +290,13 @@ def test_an_optional_item_is_left_out(load):
     assert len(load("", head=head).store.encryption_keys) == 1
     two = load("", head=head, env={"HUB_KEY_OLD": ENV["HUB_KEY"]}).store.encryption_keys
     assert len(two) == 2
+
+
+def test_what_nothing_is_said_of_is_kept_as_long_as_the_store_has_it(load):
+    said = 'version: 1\nstore: { encryption_keys: ["${env:HUB_KEY}"], retention: { dead: 90d } }\n'
+    kept = dict(load("", head=said).store.retention)
+    assert kept == dict(load("").store.retention) | {"dead": timedelta(days=90)}
+    assert dict(load("").store.retention) == asdict(Terms())
 
 
 def test_a_secret_comes_out_of_a_file_below_the_roots(load, tmp_path):

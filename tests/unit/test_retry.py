@@ -64,5 +64,18 @@ def test_an_age_not_reached_goes_on() -> None:
     assert due > NOW
 
 
+@pytest.mark.parametrize(
+    ("more", "window", "goes_on"),
+    [
+        ({}, None, True),  # its own age stands still while its account is held
+        ({"give_up_at": NOW}, None, False),  # the route's runs from birth, held or not
+        ({}, timedelta(hours=24), False),  # and so does the provider's memory of the key
+    ],
+)
+def test_time_held_ages_no_job(more, window, goes_on) -> None:
+    late = {"first_sent_at": NOW - timedelta(days=10), "held": timedelta(days=3)}
+    assert (again(Policy(), job(**(late | more)), now=NOW, window=window) is not None) is goes_on
+
+
 def test_a_retry_after_beyond_the_end_ends_it_now() -> None:
     assert again(Policy(max_age=timedelta(hours=1)), job(), now=NOW, after=7200) is None

@@ -138,8 +138,9 @@ events = table(
 # by one node at a time (store.feed). SQLite needs neither table: there `n` is the feed's order.
 feed = table(
     "feed",
-    Column("place", Int, primary_key=True, autoincrement=False),
+    Column("place", Int, primary_key=True, autoincrement=True),
     number("n", unique=True),
+    counted=True,
 )
 feed_waiting = table("feed_waiting", Column("n", Int, primary_key=True, autoincrement=False))
 

@@ -12,13 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 NUMBERING = 0x5A0C  # the advisory lock under which one node numbers
 
 _NUMBER = text(
-    """WITH moved AS (DELETE FROM feed_waiting RETURNING n),
-       last AS (SELECT coalesce(max(place), 0) AS place FROM feed)
-       INSERT INTO feed (place, n)
-       SELECT last.place + row_number() OVER (ORDER BY moved.n), moved.n FROM moved, last"""
+    """WITH moved AS (DELETE FROM feed_waiting RETURNING n)
+       INSERT INTO feed (n) SELECT n FROM moved ORDER BY n"""
 )
-
-
 _WAITING = text("SELECT 1 FROM feed_waiting LIMIT 1")
 _MINE = text("SELECT pg_try_advisory_xact_lock(:it)")
 

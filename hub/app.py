@@ -12,6 +12,7 @@ from hub import log
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
 from hub.breaker import Gate
+from hub.ceiling import Ceiling
 from hub.clock import Clock, SystemClock
 from hub.config import Config
 from hub.config.instances import ConnectorConfig
@@ -83,6 +84,7 @@ class Hub:
             reread=self.receiver.reread,
             clock=self.clock,
             lease=service.lease,
+            ceiling_of=self._ceiling_of,
         )
         self.worker = Worker(self.runner)
         self._ends.push_async_callback(self._end_duties)
@@ -153,6 +155,10 @@ class Hub:
             served=True,
         )
 
+    def _ceiling_of(self, route: str | None, connector: str, action: str) -> Ceiling | None:
+        account = self.accounts.get(connector)
+        return self.router.ceiling_of(route, account.actions.get(action) if account else None)
+
     def _route(self, event: Event, now: datetime) -> Sequence[NewJob]:
         return self.router.jobs_for(event, now)
 
@@ -168,7 +174,14 @@ class Hub:
         return Account(
             connector=made.cls(made.name, made.settings, client, self._webhook_url(made.name)),
             client=client,
-            gate=Gate(made.concurrency, made.limits, paused=made.paused),
+            gate=Gate(
+                made.concurrency,
+                made.limits,
+                paused=made.paused,
+                actions=tuple(made.cls.actions()),
+                reserve=made.reserve,
+                breaker=made.breaker,
+            ),
             policy=made.retry,
             actions=made.cls.actions(),
         )

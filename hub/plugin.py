@@ -166,6 +166,7 @@ class ActionSpec:
         model: Pydantic model of one item; a batch action's payload may be a list of them.
         batch: Most items one call takes; 1 means the action takes a single item.
         key_limit: A longer key is sent as the hex of its SHA-256, cut to this.
+        recipient: Where the input names whom a message is for (`to.email`), for the ceiling.
     """
 
     name: str
@@ -178,6 +179,7 @@ class ActionSpec:
     key_limit: int = 255
     lookup: str | None = None
     many: bool = False
+    recipient: str | None = None
 
 
 def action(
@@ -188,6 +190,7 @@ def action(
     timeout: float | None = None,
     needs: tuple[str, ...] = (),
     key_limit: int = 255,
+    recipient: str | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
     """Declare a method `(self, call, item)` or `(self, call, items: list[T])` as an action.
 
@@ -209,6 +212,7 @@ def action(
             needs=needs,
             key_limit=key_limit,
             many=many,
+            recipient=recipient,
         )
         return method
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub.ceiling import CAPPED, Ceiling
 from hub.effects import Effect
 from hub.errors import MappingError
 from hub.ids import new_id
@@ -35,6 +36,7 @@ class Route:
         origins: Which events are taken; a backfill only while younger than `fresh_for`.
         blocks: A dead job of this route holds its lane.
         resend: An uncertain job nothing settles may be sent once more, as a new job.
+        ceiling: Above which its jobs are held; None: it neither sends messages nor moves money.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Route:
     resend: bool = False
     retry: Policy = field(default_factory=Policy)
     own_age: bool = False
+    ceiling: Ceiling | None = None
 
     def takes(self, event: Event, now: datetime) -> bool:
         """Say whether the event's name, origin and age are this route's."""
@@ -92,6 +95,13 @@ class Router:
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
         self.by_name = {route.name: route for route in self.routes}
+
+    def ceiling_of(self, name: str | None, spec: ActionSpec | None) -> Ceiling | None:
+        """Give a route's ceiling; a route that is no longer there has its action's usual one."""
+        route = self.by_name.get(name or "")
+        if name is None or route is not None:
+            return route.ceiling if route is not None else None
+        return Ceiling(recipient=spec.recipient) if spec and spec.kind in CAPPED else None
 
     def jobs_for(self, event: Event, now: datetime) -> list[NewJob]:
         """Write the jobs of one event, in the file's order; what cannot be mapped is born dead."""

@@ -17,6 +17,7 @@ from hub.payments import attach_job, fact_jobs
 from hub.perform import Account, Attempt, input_of
 from hub.shop import ShopAction
 from hub.verdicts import Verdict, judge
+from store.ceilings import CeilingOf
 from store.links import StoredLinks
 from store.settle import Completion
 from store.store import Store
@@ -33,6 +34,7 @@ class Runner:
     Args:
         policy_of: The retry policy of a route, by name, in the running configuration.
         reread: Takes a retried `inbox.parse` job: parses the kept request again.
+        ceiling_of: Above which the jobs of a route are held.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class Runner:
         reread: Callable[[Job], Awaitable[Callable[[Tx], None]]],
         clock: Clock,
         lease: timedelta = timedelta(seconds=60),
+        ceiling_of: CeilingOf = lambda *_: None,
     ) -> None:
         self.store, self.accounts, self.shop, self.clock = store, accounts, shop, clock
         self.policy_of, self.reread, self.lease = policy_of, reread, lease
+        self.ceiling_of = ceiling_of
         self.log = log.get("worker")
         self.gates = {name: a.gate for name, a in accounts.items()} | {"shop": Gate(64)}
 

@@ -108,6 +108,7 @@ class Worker:
             node=self.node,
             until=now + self.lease,
             last_first=self._claims % LAST_FIRST == LAST_FIRST - 1,
+            ceiling_of=self.runner.ceiling_of,
         )
         for job in claimed:
             self._begin(job)

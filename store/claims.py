@@ -26,6 +26,7 @@ from sqlalchemy import (
 from hub.model import Job
 from store import schema
 from store.accounts import leave_probe, on_trial, take_probe
+from store.ceilings import CeilingOf, admit
 from store.jobs import read_job
 from store.schema import MICROSECOND, accounts, jobs
 from store.tx import Tx, padded
@@ -68,6 +69,7 @@ class _Taking:
     tx: Tx
     node: str
     until: datetime
+    ceiling_of: CeilingOf
     jobs: list[Job] = field(default_factory=list)
     upcoming: list[datetime] = field(default_factory=list)
 
@@ -79,16 +81,18 @@ def claim(
     node: str,
     until: datetime,
     last_first: bool = False,
+    ceiling_of: CeilingOf = lambda *_: None,
 ) -> tuple[list[Job], datetime | None]:
     """Lease due jobs, as there is room for each account.
 
     Args:
         last_first: Begin with the last class that has work.
+        ceiling_of: Above which a route's jobs are held instead.
 
     Returns:
         The jobs, oldest first, and when the next one that could be claimed falls due.
     """
-    taking = _Taking(tx, node, until)
+    taking = _Taking(tx, node, until, ceiling_of)
     for account, of_it in groupby(tx.rows(_due), key=lambda row: str(row.account)):
         rows = sorted(of_it, key=lambda row: row.prio, reverse=last_first)
         due = [row for row in rows if _is_due(taking, row)]
@@ -141,7 +145,7 @@ def _take(
 ) -> list[Job]:
     """Take the oldest jobs of a class, in pieces so small that no action gets more than its own."""
     found: list[Job] = []
-    held = _held(row, taking.tx.now)
+    held = _held(row, taking.tx.now) // MICROSECOND
     while (piece := min([most - len(found), *(n for n in actions.values() if n > 0)])) > 0:
         closed = [name for name, left in actions.items() if left <= 0]
         rows = taking.tx.rows(
@@ -154,12 +158,13 @@ def _take(
                 "closed": padded(closed or [""]),
                 "node": taking.node,
                 "until": taking.until,
-                "held": held // MICROSECOND,
+                "held": held,
             },
         )
-        for one in rows:
+        admitted = admit(taking.tx, rows, taking.ceiling_of)
+        for one in admitted:
             actions |= {one.action: actions[one.action] - 1} if one.action in actions else {}
-        found += [read_job(taking.tx, one, held=held // MICROSECOND, probe=probe) for one in rows]
+        found += [read_job(taking.tx, one, held=held, probe=probe) for one in admitted]
         if len(rows) < piece:
             break
     return found

@@ -7,6 +7,7 @@ open. Random nonces: never compare or search what this makes. Source: NIST SP 80
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 from collections.abc import Sequence
 
@@ -35,6 +36,7 @@ class Cipher:
             raise ConfigError(Fault(code="secret.weak", text="store.encryption_keys is empty"))
         self._keys = {_key_id(key): AESGCM(key) for key in reversed(raw)}
         self._first = _key_id(raw[0])
+        self._blinding = hashlib.sha256(b"shop-hub blinding" + raw[0]).digest()
 
     def seal(self, value: bytes, where: str) -> bytes:
         """Encrypt; `where` is `table.column:row id`."""
@@ -55,6 +57,10 @@ class Cipher:
             return key.decrypt(sealed[1 : 1 + NONCE], sealed[1 + NONCE :], where.encode())
         except InvalidTag as error:
             raise HubError(f"{where} was changed, moved, or sealed with another key") from error
+
+    def blind(self, value: str) -> bytes:
+        """Give 16 bytes that are the same for the same value, and tell nothing without the key."""
+        return hmac.digest(self._blinding, value.encode(), "sha256")[:16]
 
 
 def new_key() -> str:

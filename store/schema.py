@@ -262,6 +262,33 @@ accounts = table(
     data("strikes", null=True),  # JSON: microseconds of the latest failures
 )
 
+# How many jobs of a route were claimed for the first time in an hour since 1970; `excused` of them
+# count no more, since a person has let them pass.
+route_hours = table(
+    "route_hours",
+    word("route", primary_key=True),
+    Column("hour", Int, primary_key=True, autoincrement=False),
+    number("jobs"),
+    number("excused", server_default="0"),
+)
+
+# The same for whom they were for, by a keyed hash.
+recipient_hours = table(
+    "recipient_hours",
+    Column("who", Bytes, primary_key=True),
+    Column("hour", Int, primary_key=True, autoincrement=False),
+    number("jobs"),
+)
+
+route_holds = table(
+    "route_holds",
+    word("route", primary_key=True),
+    at("since", null=True),  # null: not held
+    word("reason", null=True),
+    at("released_at", null=True),  # jobs made until then pass
+    word("released_by", null=True),
+)
+
 links = table(
     "links",
     word("connector", primary_key=True),

@@ -20,6 +20,7 @@ from connectors.hubspot.inputs import (
     LineItem,
     UniqueProperties,
 )
+from connectors.hubspot.limits import LIMITS
 from hub import (
     Answer,
     Call,
@@ -29,7 +30,6 @@ from hub import (
     ConnectorSettings,
     Event,
     ItemResult,
-    Limit,
     Outcome,
     Reject,
     Request,
@@ -61,7 +61,7 @@ class Hubspot(Connector):
 
     type = "hubspot"
     auth = bearer("access_token")
-    limits = (Limit(190, per=10),)  # Professional, Enterprise; shared by all apps of the account
+    limits = LIMITS
     emits = inbound.EMITS
     signature = Signing(
         covers="body",

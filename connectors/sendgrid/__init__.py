@@ -27,7 +27,9 @@ from hub import (
     ConnectorSettings,
     Event,
     Json,
+    Limit,
     Outcome,
+    RateHeaders,
     RateLimited,
     Request,
     Secret,
@@ -44,6 +46,9 @@ EVENTS = (
     "unsubscribe", "group_unsubscribe", "group_resubscribe", "account_status_change",
 )  # fmt: skip
 LONGEST_PAUSE = 86_400.0
+RATE = RateHeaders(
+    remaining="X-RateLimit-Remaining", limit="X-RateLimit-Limit", reset="X-RateLimit-Reset"
+)
 
 
 class SendGrid(Connector):
@@ -51,6 +56,7 @@ class SendGrid(Connector):
 
     type = "sendgrid"
     auth = bearer("api_key")
+    limits = (Limit(None, per=60, headers=RATE),)  # no rate is published: the answers tell it
     emits = dict.fromkeys(EVENTS)
     signature = Signing(
         covers="body",
@@ -76,12 +82,12 @@ class SendGrid(Connector):
 
     settings: Settings
 
-    @action(effect=unsafe, kind="message", needs=("mail.send",))
+    @action(effect=unsafe, kind="message", needs=("mail.send",), recipient="to.email")
     async def send_template(self, call: Call, mail: TemplateMail) -> Outcome:
         """Send one mail from a dynamic template."""
         return await self._send(call, template_body(mail, self._sender(), call.job))
 
-    @action(effect=unsafe, kind="message", needs=("mail.send",))
+    @action(effect=unsafe, kind="message", needs=("mail.send",), recipient="to.email")
     async def send(self, call: Call, mail: PlainMail) -> Outcome:
         """Send one mail with its own subject and text."""
         return await self._send(call, plain_body(mail, self._sender(), call.job))

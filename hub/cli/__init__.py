@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": "check the stored invariants",
     "keys": "create, list and revoke API keys",
     "secrets": "make keys and secrets",
+    "routes": "list routes; release or cancel what a ceiling holds",
     "connectors": "list connector types and their quality; pause, resume one; begin a new one",
     "sandbox": "serve the providers' doubles",
     "migrate": "bring the store up to this release",

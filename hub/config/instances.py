@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from hub.circuit import Breaker
+from hub.config import caps
 from hub.config.expressions import compiled
 from hub.config.parts import Parts
 from hub.config.refusals import hollow, refused
@@ -60,6 +62,8 @@ class ConnectorConfig:
     secrets: tuple[WebhookSecret, ...] = ()
     events: frozenset[str] = frozenset()
     limits: tuple[Limit, ...] = ()
+    reserve: float = caps.RESERVE
+    breaker: Breaker = field(default_factory=Breaker)
     concurrency: int = 8
     connect: float = 5.0
     total: float = 30.0
@@ -236,7 +240,9 @@ def _config(
         if hooks
         else (),
         events=frozenset(hooks.events) if hooks else frozenset(),
-        limits=cls.limits,
+        limits=caps.limits(cls.limits, part.budget),
+        reserve=part.budget.reserve,
+        breaker=caps.breaker(defaults.breaker, part.breaker),
         concurrency=part.concurrency or defaults.concurrency,
         connect=(timeout.connect or inherited.connect or CONNECT).total_seconds(),
         total=(timeout.total or inherited.total or TOTAL).total_seconds(),

@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from hub.config.caps import BreakerKeys, Budget, CeilingKeys
+from hub.config.part import Part
 from hub.config.units import (
     Address,
     Cidr,
@@ -59,12 +61,6 @@ def _version(value: Any) -> Any:
     if value != VERSION or isinstance(value, bool):
         refuse("value.choice", f"must be {VERSION}; a newer file needs a newer hub")
     return value
-
-
-class Part(BaseModel):
-    """A mapping of config.yaml; an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Limits(Part):
@@ -159,6 +155,8 @@ class Defaults(Part):
     """What connectors and routes inherit."""
 
     retry: RetryKeys = RetryKeys()
+    breaker: BreakerKeys = BreakerKeys()
+    ceiling: CeilingKeys = CeilingKeys()
     timeout: Timeout = Timeout()
     concurrency: Annotated[Count, Field(le=1000)] = 8
     on_dead: Literal["continue", "block"] = "continue"
@@ -199,6 +197,8 @@ class ConnectorPart(Part):
     concurrency: Annotated[Count, Field(le=1000)] | None = None
     timeout: Timeout = Timeout()
     retry: RetryKeys = RetryKeys()
+    breaker: BreakerKeys = BreakerKeys()
+    budget: Budget = Budget()
     egress: Egress = Egress()
 
 
@@ -217,6 +217,7 @@ class RoutePart(Part):
     on_dead: Literal["continue", "block"] | None = None
     on_uncertain: Literal["park", "resend"] | None = None
     retry: RetryKeys = RetryKeys()
+    ceiling: CeilingKeys = CeilingKeys()
 
 
 class Head(Part):

@@ -26,6 +26,7 @@ BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 LONGEST = Decimal(3650 * 86400)
 _AMOUNT = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ?([A-Za-z]+)")
 _WHOLE = re.compile(r"-?\d{1,15}")
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?) ?%")
 
 
 class Address(NamedTuple):
@@ -93,6 +94,20 @@ def number(value: Any) -> Any:
     return float(value)
 
 
+def percent(value: Any) -> Any:
+    """Read `20%` as a part of one.
+
+    >>> percent("20%")
+    0.2
+    """
+    if isinstance(value, float):
+        return value
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None or float(found[1]) > 100:
+        refuse("value.unit", "wants a percentage, 0% to 100%", "20%")
+    return float(Decimal(found[1]) / 100)
+
+
 def address(value: Any) -> Any:
     """Read `host:port`; an IPv6 host stands in brackets.
 
@@ -145,6 +160,7 @@ Duration = Annotated[timedelta, BeforeValidator(duration)]
 Size = Annotated[int, BeforeValidator(size), Field(ge=1)]
 Count = Annotated[int, BeforeValidator(whole), Field(ge=1)]
 Number = Annotated[float, BeforeValidator(number)]
+Share = Annotated[float, BeforeValidator(percent)]
 Listen = Annotated[Address, BeforeValidator(address)]
 TimeZone = Annotated[str, BeforeValidator(time_zone)]
 Cidr = Annotated[IPv4Network | IPv6Network, BeforeValidator(network)]

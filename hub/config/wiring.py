@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from hub.ceiling import CAPPED, Ceiling
+from hub.config.caps import CeilingKeys, ceiling
 from hub.config.events import Events, covers
 from hub.config.instances import Class, ConnectorConfig
 from hub.config.mapped import Gives, Mapped, Mappings
@@ -69,6 +71,7 @@ class Wiring:
             resend=self._resend(part, spec),
             retry=policy(*layers),
             own_age=part.retry.max_age is not None,
+            ceiling=self._ceiling(part, spec, path),
         )
 
     # -- names -------------------------------------------------------------------------------------
@@ -150,6 +153,14 @@ class Wiring:
     def _resend(self, part: RoutePart, spec: ActionSpec) -> bool:
         wanted = part.on_uncertain or self.parts.defaults.on_uncertain
         return wanted == "resend" and spec.effect.kind == "unsafe"
+
+    def _ceiling(self, part: RoutePart, spec: ActionSpec, path: Path) -> Ceiling | None:
+        if spec.kind in CAPPED:
+            return ceiling(spec, self.parts.defaults.ceiling, part.ceiling)
+        if part.ceiling != CeilingKeys():
+            text = f"a ceiling is for messages and money; {part.do} is neither"
+            self.report.at((*path, "ceiling"), "route.ceiling", text, "remove it", key=True)
+        return None
 
     # -- expressions and mappings ------------------------------------------------------------------
     def _expression(self, path: Path, names: list[str], gives: Gives) -> Expression | None:

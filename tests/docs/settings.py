@@ -8,13 +8,16 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
+from hub.ceiling import PER_RECIPIENT
+from hub.circuit import Breaker
 from hub.config import units
 from hub.config.instances import CONNECT, TOTAL
-from hub.config.settings import Defaults, Part, Whole
+from hub.config.part import Part
+from hub.config.settings import Defaults, Whole
 from hub.retry import Policy
 from hub.secrets import Secret
 
-POLICY = Policy()
+POLICY, BREAKER = Policy(), Breaker()
 BUILT_IN: dict[str, Any] = {
     "defaults.retry.max_age": POLICY.max_age,
     "defaults.retry.max_attempts": POLICY.max_attempts,
@@ -22,6 +25,12 @@ BUILT_IN: dict[str, Any] = {
     "defaults.retry.backoff.factor": int(POLICY.factor),
     "defaults.retry.backoff.max": timedelta(seconds=POLICY.max_wait),
     "defaults.retry.backoff.jitter": POLICY.jitter,
+    "defaults.breaker.failures": BREAKER.failures,
+    "defaults.breaker.within": BREAKER.within,
+    "defaults.breaker.open_for": BREAKER.open_for,
+    "defaults.breaker.probes": BREAKER.probes,
+    "defaults.ceiling.per_hour": "computed",
+    "defaults.ceiling.per_recipient": PER_RECIPIENT,
     "defaults.timeout.connect": CONNECT,
     "defaults.timeout.total": TOTAL,
 }
@@ -30,6 +39,7 @@ READERS = {
     units.size: "size",
     units.whole: "whole number",
     units.number: "number",
+    units.percent: "percentage",
     units.address: "host:port",
     units.time_zone: "time zone",
     units.network: "network",
@@ -143,6 +153,8 @@ def _text(value: Any) -> str:
         return f"{value.host}:{value.port}"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):  # the only ones are percentages
+        return f"{value:.0%}"
     if isinstance(value, int) and value >= units.BYTES["KiB"]:
         return _whole(value, units.BYTES)
     if isinstance(value, tuple | frozenset):

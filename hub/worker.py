@@ -123,7 +123,7 @@ class Worker:
         """Wait for a change in the store, or until a time."""
         left = (until - self.clock.now()).total_seconds()
         woken = asyncio.create_task(self.store.changed.wait())
-        slept = asyncio.create_task(self.clock.sleep(max(left, 0.001)))
+        slept = asyncio.create_task(self.clock.sleep(left))
         try:
             await asyncio.wait((woken, slept), return_when=asyncio.FIRST_COMPLETED)
         finally:

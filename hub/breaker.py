@@ -98,6 +98,10 @@ class Gate:
         self._later -= prio != FIRST
         self._doing[action] -= 1
 
+    def doing(self, action: str) -> int:
+        """Say how many jobs of an action are under way."""
+        return self._doing[action]
+
     def called(self, calls: int, now: datetime, action: str = "") -> None:
         """Count the calls a job has made."""
         for budget in (*self.budgets, *self.by_action.get(action, ())):

@@ -42,10 +42,20 @@ class Budget:
     spent: int = 0
 
     @property
+    def top(self) -> int:
+        """Give how many calls a window may hold on all nodes."""
+        known = (self.limit.calls, self.told_most)
+        return min((n for n in known if n is not None), default=PLENTY)
+
+    @property
     def calls(self) -> int:
         """Give how many calls a window may hold on this node."""
-        known = (self.limit.calls, self.told_most, self.share)
-        return min((n for n in known if n is not None), default=PLENTY)
+        return self.top if self.share is None else min(self.top, self.share)
+
+    @property
+    def most(self) -> int:
+        """Give the most calls of one job in the window."""
+        return max((one.most for one in self.ended), default=1)
 
     def used(self, now: float) -> int:
         """Give how many calls the window holds."""
@@ -60,13 +70,12 @@ class Budget:
             reserve: The part of the limit that is left alone.
         """
         used = self.used(now)
-        most = max((one.most for one in self.ended), default=1)
         room = self.calls - used
         if self.told is not None and now < self.told[1]:
             room = min(room, self.told[0])
         if self.calls < PLENTY:
             room -= int(self.calls * reserve)
-        return max(room, 0) // most
+        return max(room, 0) // self.most
 
     def spend(self, calls: int, now: float, *, job: bool = True) -> None:
         """Count calls that ended at `now` (unix seconds).

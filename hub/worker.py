@@ -6,9 +6,11 @@ by (job, attempt). Shop jobs are no calls: their whole effect is one change in t
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from hub import log
+from hub import log, shares
+from hub.errors import NotStored
 from hub.ids import new_id
 from hub.model import Job
 from hub.runner import Runner
@@ -27,6 +29,7 @@ class Worker:
         self.runner, self.store, self.clock = runner, runner.store, runner.clock
         self.gates, self.lease = runner.gates, runner.lease
         self.node = new_id("node", self.clock.now())
+        self.shares = shares.Shares(self.store, self.gates, self.node)
         self.log = log.get("worker")
         self._flying: dict[tuple[int, int], tuple[Job, asyncio.Task[None]]] = {}
         self._settled = asyncio.Event()
@@ -41,7 +44,9 @@ class Worker:
         # Where no other hub can live, every lease is a dead one's; elsewhere they run out.
         while self.store.alone and await self.store.write(_rescue_all):
             pass
+        await self.shares.renew(self.clock.now())
         duties = (self._claim_forever(), self._every(RESCUE_EVERY, self._rescue),
+                  self._every(shares.EVERY, self._share),
                   self._every(self.lease.total_seconds() / 3, self._renew))  # fmt: skip
         self._duties = [asyncio.create_task(duty) for duty in duties]
 
@@ -59,6 +64,8 @@ class Worker:
         for duty in self._duties:
             duty.cancel()
         await asyncio.gather(*self._duties, return_exceptions=True)
+        with suppress(NotStored):  # others miss us in a while
+            await self.shares.renew(self.clock.now(), leaving=True)
 
     def alive(self) -> bool:
         """Say whether it claims, rescues and renews."""
@@ -162,6 +169,9 @@ class Worker:
     async def _rescue(self) -> None:
         if count := await self.store.write(leases.rescue):
             self.log.warning("leases rescued", count=count)
+
+    async def _share(self) -> None:
+        await self.shares.renew(self.clock.now())
 
     async def _renew(self) -> None:
         held = list(self._flying)

@@ -262,6 +262,17 @@ accounts = table(
     data("strikes", null=True),  # JSON: microseconds of the latest failures
 )
 
+# A node's block of an account's limit: how many calls it may make, how many it had made by `at`.
+budgets = table(
+    "budgets",
+    word("account", primary_key=True),
+    word("name", primary_key=True),
+    word("node", primary_key=True),
+    number("calls"),
+    number("spent"),
+    at("at"),
+)
+
 # How many jobs of a route were claimed for the first time in an hour since 1970; `excused` of them
 # count no more, since a person has let them pass.
 route_hours = table(

@@ -18,6 +18,7 @@ class Shares:
     def __init__(self, store: Store, gates: Mapping[str, Gate], node: str) -> None:
         self.store, self.gates, self.node = store, gates, node
         self._told: list[Ask] = []
+        self._whole = False  # it has all of every limit
 
     async def renew(self, now: datetime, *, leaving: bool = False) -> None:
         """Tell what this node has used, and take what it may use from now on.
@@ -31,12 +32,13 @@ class Shares:
             for ask, its in _asks(account, gate, now)
         ]
         asks = [ask for ask, _ in found]
-        if not asks or (self.store.alone and asks == self._told):
+        if not asks or (self.store.alone and self._whole and asks == self._told):
             return
         blocks = await self.store.write(
             lambda tx: budgets.share(tx, self.node, asks, alone=self.store.alone, leaving=leaving)
         )
         self._told = asks
+        self._whole = blocks == [ask.calls for ask in asks]
         for (_, its), block in zip(found, blocks, strict=True):
             for budget in its:
                 budget.share = block

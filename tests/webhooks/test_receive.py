@@ -6,7 +6,6 @@ import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
@@ -68,17 +67,15 @@ class Bench:
         async with self.store.read() as connection:
             return (
                 len(await reads.list_inbox(connection)),
-                len(await reads.list_events(connection, self.store.cipher)),
+                len(await reads.list_events(connection, self.store.cipher, newest=True)),
                 await reads.list_jobs(connection),
             )
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(store_url: str) -> AsyncIterator[Bench]:
     clock = ManualClock(datetime(2026, 5, 1, 12, tzinfo=UTC))
-    store = await Store.open(
-        f"sqlite:///{tmp_path}/hub.db", keys=[Secret(new_key())], clock=clock, served=True
-    )
+    store = await Store.open(store_url, keys=[Secret(new_key())], clock=clock, served=True)
     await store.know_accounts(["toy"])
     secrets = (WebhookSecret(value=OLD, until=date(2026, 5, 1)), WebhookSecret(value=NEW))
     toy = Toy("toy", None, None, "https://hub.example.com/webhooks/toy")
@@ -108,7 +105,7 @@ async def test_a_signed_webhook_is_kept_and_its_events_named(bench) -> None:
     inbox, events, _ = await bench.stored()
     assert (inbox, events) == (1, 2)
     async with bench.store.read() as connection:
-        [(_, first), _] = await reads.list_events(connection, bench.store.cipher)
+        [(_, first), _] = await reads.list_events(connection, bench.store.cipher, newest=True)
     assert first["type"] == "toy.thing.made"
 
 

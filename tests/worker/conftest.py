@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,15 +160,13 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(store_url: str) -> AsyncIterator[Bench]:
     clock, provider = ManualClock(), Provider()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", provider.serve)
     server = TestServer(app)
     await server.start_server()
-    store = await Store.open(
-        f"sqlite:///{tmp_path}/hub.db", keys=[Secret(new_key())], clock=clock, served=True
-    )
+    store = await Store.open(store_url, keys=[Secret(new_key())], clock=clock, served=True)
     outbound = await Outbound(clock).open()
     settings = Toy.Settings(base_url=str(server.make_url("")).rstrip("/"), token=Secret("t0ken"))
     client = outbound.client(

@@ -77,6 +77,13 @@ def reading(url: URL) -> AsyncEngine:
     return engine
 
 
+def looking(reading: AsyncEngine) -> AsyncEngine:
+    """Give the same engine for transactions that read: all of one is on one snapshot."""
+    engine = reading.execution_options()
+    event.listen(engine.sync_engine, "begin", lambda c: c.exec_driver_sql("BEGIN"))
+    return engine
+
+
 def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver opens no transactions of its own
     cursor = connection.cursor()

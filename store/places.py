@@ -35,8 +35,9 @@ class Place(ABC):
     alone: bool
     """Whether no other hub can serve this store: every lease found at start is a dead one's."""
     reading: AsyncEngine
-    snapshot: str
-    """What begins a transaction that reads, all on one snapshot."""
+    """For single reads."""
+    looking: AsyncEngine
+    """For transactions that read, all on one snapshot, and cannot write."""
 
     def __init__(self, url: URL, changed: asyncio.Event) -> None:
         self.url, self.changed = url, changed
@@ -74,13 +75,13 @@ class File(Place):
     """A SQLite file."""
 
     alone = True
-    snapshot = "BEGIN"
 
     def __init__(self, url: URL, changed: asyncio.Event) -> None:
         super().__init__(url, changed)
         self.lock = engine.Lock(url)
         self.writing = engine.writing(url)
         self.reading = engine.reading(url)
+        self.looking = engine.looking(self.reading)
 
     def take(self) -> None:
         """Take the lock file."""
@@ -121,12 +122,14 @@ class Server(Place):
     """A database on a PostgreSQL server; its locks order and fence the work of many hubs."""
 
     alone = False
-    snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, url: URL, changed: asyncio.Event) -> None:
         super().__init__(url, changed)
         self.pool = engine.pooled(url, size=POOL)
         self.reading = self.pool.execution_options(isolation_level="AUTOCOMMIT")
+        self.looking = self.pool.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
         self.bell = Bell(url, self.pool, heard=changed.set)
 
     def take(self) -> None:

@@ -169,8 +169,7 @@ class Store:
 
     async def look(self, work: Callable[[Tx], Result]) -> Result:
         """Run reads that are written for a Tx, all on one snapshot; they cannot write."""
-        async with self.place.reading.connect() as connection:
-            await connection.exec_driver_sql(self.place.snapshot)
+        async with self.place.looking.connect() as connection:
             return await connection.run_sync(
                 lambda sync: work(
                     Tx(sync, now=self.clock.now(), cipher=self.cipher, route=self.route)

@@ -1,8 +1,10 @@
 """The stored invariants of events, jobs and lanes: queries that name the rows breaking them."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model import Json
@@ -73,6 +75,12 @@ async def verify(
     told = []
     for name, query in checks:
         rows = list(await connection.execute(text(query)))
-        named = [dict(row._mapping) for row in rows[:MOST_NAMED]]  # noqa: SLF001 -- public accessor
+        named = [_plain(row) for row in rows[:MOST_NAMED]]
         told.append({"name": name, "broken": len(rows), "rows": named})
     return told
+
+
+def _plain(row: Row[Any]) -> dict[str, Json]:
+    """Give a row as JSON can say it: PostgreSQL adds integers up to decimals."""
+    values = row._mapping  # noqa: SLF001 -- a public accessor of SQLAlchemy
+    return {name: int(v) if isinstance(v, Decimal) else v for name, v in values.items()}

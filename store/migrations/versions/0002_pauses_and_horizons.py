@@ -8,7 +8,7 @@ from sqlalchemy import Column, Text, inspect
 from store.schema import Int, Time, horizons
 
 revision = "0002"
-down_revision = "0001"
+down_revision = "0001_shop"
 
 COLUMNS: dict[str, list[Column[Any]]] = {
     "accounts": [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -47,10 +48,11 @@ from store.shop_schema import refunds
 from store.store import Store
 from store.tx import Tx, padded
 
-MOST = 250  # rows of one commit: webhooks behind it wait some milliseconds
+MOST = 100  # rows of one commit: webhooks behind it wait some milliseconds
+AT_ONCE = 1000  # rows that a reader looks for
 BREATH = 0.02  # seconds between commits
 WHOLE_EVERY = 24  # runs; those between begin where the last one came to
-PAGES = 200  # of the file, given back in one commit
+PAGES = 40  # of the file, given back in one commit
 SLACK = 10  # per cent of a file that may stay free: it will be filled again
 NEVER_GO = ("waiting", "ready", "leased", "uncertain")
 
@@ -113,16 +115,18 @@ class Retention:
     async def _sweep(self, sweep: Sweep) -> int:
         place, count = self.reached.get(sweep.name), 0
         while found := await self._found(sweep, place):
-            count += await self.store.write(partial(_let_go, sweep=sweep, keys=found))
             place = found[-1]
-            await self.clock.sleep(BREATH)
+            for start in range(0, len(found), MOST):
+                some = found[start : start + MOST]
+                count += await self.store.write(partial(_let_go, sweep=sweep, keys=some))
+                await self.clock.sleep(BREATH)
         if place is not None and sweep.nulls:
             self.reached[sweep.name] = place
         return count
 
     async def _found(self, sweep: Sweep, place: tuple[Any, ...] | None) -> list[tuple[Any, ...]]:
         key = sweep.key()
-        wanted = select(*key).where(sweep.where).order_by(*key).limit(MOST)
+        wanted = select(*key).where(sweep.where).order_by(*key).limit(AT_ONCE)
         if place is not None:
             bound = [literal(value, column.type) for value, column in zip(place, key, strict=True)]
             wanted = wanted.where(tuple_(*key) > tuple_(*bound))
@@ -252,7 +256,18 @@ async def oldest_needed(connection: AsyncConnection) -> dict[str, datetime]:
 # -- in the writer ---------------------------------------------------------------------------------
 def _let_go(tx: Tx, sweep: Sweep, keys: Sequence[tuple[Any, ...]]) -> int:
     """Let rows go that are still to go: what has changed since they were found is left alone."""
-    mine = tuple_(*sweep.key()).in_(padded(keys))
+    return sum(_those(tx, sweep, mine) for mine in _by_key(sweep, keys))
+
+
+def _by_key(sweep: Sweep, keys: Sequence[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:
+    """Name rows so that SQLite finds them by their index, which it does not for pairs in a list."""
+    *first, last = sweep.key()
+    for head, some in groupby(keys, key=lambda key: key[:-1]):
+        same = [column == value for column, value in zip(first, head, strict=True)]
+        yield and_(*same, last.in_(padded([key[-1] for key in some])))
+
+
+def _those(tx: Tx, sweep: Sweep, mine: ColumnElement[bool]) -> int:
     if sweep.nulls:
         gone = update(sweep.table).where(mine, sweep.where)
         return tx.run(gone.values(dict.fromkeys(sweep.nulls)))

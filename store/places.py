@@ -126,7 +126,10 @@ class Server(Place):
     def __init__(self, url: URL, changed: asyncio.Event) -> None:
         super().__init__(url, changed)
         self.pool = engine.pooled(url, size=POOL)
-        self.reading = self.pool.execution_options(isolation_level="AUTOCOMMIT")
+        # Behind a pooler a statement is prepared and run on one connection only in a transaction.
+        self.reading = self.pool.execution_options(
+            isolation_level="READ COMMITTED" if engine.is_pooled(url) else "AUTOCOMMIT"
+        )
         self.looking = self.pool.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )

@@ -163,13 +163,20 @@ def database(postgres: Postgres, one_database: URL) -> URL:
     return one_database
 
 
-@pytest.fixture
-def crashable_database(crashable: Postgres, request: pytest.FixtureRequest) -> URL:
-    """Give an empty database on a server that the test may crash."""
-    if crashable.url == request.getfixturevalue("postgres").url:
-        url: URL = request.getfixturevalue("database")
+@pytest.fixture(scope="session")
+def crashable_tables(crashable: Postgres, request: pytest.FixtureRequest) -> URL:
+    """Give a database for one test after another, on a server that a test may crash."""
+    if crashable is request.getfixturevalue("postgres"):
+        url: URL = request.getfixturevalue("one_database")
         return url
     return asyncio.run(make_database(crashable))
+
+
+@pytest.fixture
+def crashable_database(crashable: Postgres, crashable_tables: URL) -> URL:
+    """Give that database, empty."""
+    asyncio.run(empty(crashable, crashable_tables))
+    return crashable_tables
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -5,12 +5,14 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from hub.clock import SystemClock
 from hub.errors import NotStored
+from hub.secrets import Secret
 from store import schema
 from store.bell import CHANNEL
+from store.crypto import new_key
 from store.store import Store
 from store.tx import Tx
 
@@ -145,6 +147,7 @@ async def test_many_commits_ring_once(store, crashable) -> None:
         nonlocal heard
         heard += 1
 
+    assert await within(5, lambda: listening(crashable, store.url))
     async with crashable.connect(store.url) as connection:
         await connection.add_listener(CHANNEL, count)
         await asyncio.gather(*(store.change(note, str(n)) for n in range(100)))
@@ -197,3 +200,23 @@ async def test_a_holder_that_idles_delays_its_own_lane_alone(store, crashable, j
         assert [one.lane for one in claimed] == ["free"]
     claimed, _ = await store.claim({"crm": 10}, node="n", until=due)
     assert [one.lane for one in claimed] == ["held"]
+
+
+async def test_behind_a_pooler_nothing_is_left_on_a_connection_and_nobody_listens(
+    crashable, crashable_database, job
+) -> None:
+    """A pooler gives a connection to another client after each transaction."""
+    url = crashable_database.update_query_dict({"pooler": "transaction"})
+    store = await opened(url, Secret(new_key()))
+    try:
+        await store.know_accounts(["crm"])
+        await asyncio.gather(*(store.write(lambda tx: tx.enqueue(job())) for _ in range(20)))
+        due = store.clock.now() + timedelta(seconds=60)
+        assert len((await store.claim({"crm": 50}, node="n", until=due))[0]) == 20
+        assert not await listening(crashable, crashable_database)
+        left = text("SELECT name FROM pg_prepared_statements")
+        async with store.place.pool.connect() as one, store.place.pool.connect() as another:
+            names = [row.name for c in (one, another) for row in await c.execute(left)]
+        assert len(names) == len(set(names)) <= 2  # each its own, and only of these questions
+    finally:
+        await store.close()

@@ -111,14 +111,31 @@ class Provider:
             self.at_once -= 1
 
 
+class Watched(Worker):
+    """A worker of which one can see that it waits."""
+
+    dozes = False
+
+    async def _doze(self, until: datetime) -> None:
+        self.dozes = True
+        try:
+            await super()._doze(until)
+        finally:
+            self.dozes = False
+
+
 @dataclass
 class Bench:
-    """The worker, its store, its clock, its provider, and ways to watch a job."""
+    """The worker, its store, its clock, its providers, and ways to watch a job.
 
-    worker: Worker
+    Account `toy` is at `provider`, account `other` at `second`.
+    """
+
+    worker: Watched
     store: Store
     clock: ManualClock
     provider: Provider
+    second: Provider
 
     def job(self, name: str, **more: Any) -> NewJob:
         spec = Toy.actions()[name]
@@ -127,7 +144,8 @@ class Bench:
             "uid": uid, "connector": "toy", "account": "toy", "action": name, "key": uid,
             "effect": spec.effect.kind, "payload": b'{"name": "x"}', "due_at": self.clock.now(),
         }  # fmt: skip
-        return NewJob(**(base | more))
+        made = base | more
+        return NewJob(**(made | {"account": made["connector"]}))
 
     async def put(self, *jobs: NewJob) -> None:
         await self.store.write(lambda tx: tx.enqueue(*jobs))
@@ -151,6 +169,15 @@ class Bench:
     async def tried(self, uid: str, times: int) -> dict[str, Any]:
         return await self.until(uid, lambda job: len(job["attempts"]) == times)
 
+    async def quiet(self) -> None:
+        """Wait until the worker has nothing to do before time goes on."""
+        idle = 0  # seen twice: what waits has begun to
+        async with asyncio.timeout(10):
+            while idle < 2:
+                busy = self.worker.flying() or self.store.changed.is_set()
+                idle = idle + 1 if self.worker.dozes and not busy else 0
+                await asyncio.sleep(0.001)
+
     async def skip_to_due(self, uid: str) -> float:
         """Move the clock to when the job falls due; give how long that was."""
         due = datetime.fromisoformat((await self.shown(uid))["due_at"])
@@ -159,34 +186,47 @@ class Bench:
         return wait
 
 
-@pytest.fixture
-async def bench(store_url: str) -> AsyncIterator[Bench]:
-    clock, provider = ManualClock(), Provider()
+async def served(provider: Provider) -> TestServer:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", provider.serve)
     server = TestServer(app)
     await server.start_server()
-    store = await Store.open(store_url, keys=[Secret(new_key())], clock=clock, served=True)
-    outbound = await Outbound(clock).open()
+    return server
+
+
+def account(outbound: Outbound, name: str, server: TestServer) -> Account:
     settings = Toy.Settings(base_url=str(server.make_url("")).rstrip("/"), token=Secret("t0ken"))
     client = outbound.client(
-        Toy, settings, name="toy", allow_private=["127.0.0.0/8"], total_timeout=0.5
+        Toy, settings, name=name, allow_private=["127.0.0.0/8"], total_timeout=0.5
     )
-    account = Account(
-        connector=Toy("toy", settings, client),
+    return Account(
+        connector=Toy(name, settings, client),
         client=client,
         gate=Gate(4, breaker=Breaker()),
         policy=Policy(initial=5),
         actions=Toy.actions(),
     )
+
+
+@pytest.fixture
+async def bench(store_url: str) -> AsyncIterator[Bench]:
+    clock, provider, second = ManualClock(), Provider(), Provider()
+    servers = [await served(provider), await served(second)]
+    store = await Store.open(store_url, keys=[Secret(new_key())], clock=clock, served=True)
+    outbound = await Outbound(clock).open()
+    accounts = {
+        name: account(outbound, name, server)
+        for name, server in zip(("toy", "other"), servers, strict=True)
+    }
     runner = Runner(
-        store, accounts={"toy": account}, shop={}, policy_of=lambda _: None,
+        store, accounts=accounts, shop={}, policy_of=lambda _: None,
         reread=None, clock=clock,
     )  # type: ignore[arg-type]  # fmt: skip
-    worker = Worker(runner)
+    worker = Watched(runner)
     await worker.start()
-    yield Bench(worker, store, clock, provider)
+    yield Bench(worker, store, clock, provider, second)
     await worker.stop(timedelta(seconds=2))
     await outbound.close()
     await store.close()
-    await server.close()
+    for server in servers:
+        await server.close()

@@ -94,12 +94,6 @@ async def calls(bench, count: int) -> float:
     return took
 
 
-async def landed(bench) -> None:
-    async with asyncio.timeout(10):
-        while bench.worker.flying():
-            await asyncio.sleep(0.005)
-
-
 async def all_done(bench, uids: list[str]) -> None:
     async def done() -> bool:
         async with bench.store.read() as connection:
@@ -120,7 +114,7 @@ async def opened(bench) -> list[str]:
         return (await account(bench)).breaker_since is not None
 
     await steps(bench, open_now)
-    await landed(bench)
+    await bench.quiet()
     return [job.uid for job in made]
 
 
@@ -135,7 +129,7 @@ async def test_an_open_breaker_lets_one_probe_through_a_minute(bench) -> None:
     for probes in (1, 2, 3):
         await calls(bench, called + probes)
         assert bench.clock.now() - since >= timedelta(minutes=probes)
-        await landed(bench)
+        await bench.quiet()
 
 
 async def test_a_probe_that_hangs_is_the_only_call(bench) -> None:
@@ -180,7 +174,7 @@ async def test_an_open_breaker_uses_up_no_age(bench) -> None:
         called = len(bench.provider.seen)
         bench.clock.advance(timedelta(hours=6).total_seconds())
         await calls(bench, called + 1)
-        await landed(bench)
+        await bench.quiet()
     async with bench.store.read() as connection:
         states = (await connection.scalars(select(jobs.c.state))).all()
     assert states == ["r"] * 30

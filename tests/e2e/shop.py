@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
@@ -32,7 +33,6 @@ class Shop:
     def __init__(self, hub: Hub, *, connections: int = 100) -> None:
         self.hub, self.base = hub, hub.sandbox.base
         self.connections = connections
-        self._keys = 0
 
     async def __aenter__(self) -> Self:
         self.session = aiohttp.ClientSession(
@@ -49,10 +49,9 @@ class Shop:
         self, method: str, path: str, body: Any = None, *, key: str | None = None, **headers: str
     ) -> tuple[int, Any]:
         """Call the hub's API under an idempotency key; give status and body."""
-        self._keys += 1
         sent = {
             "Authorization": f"Bearer {self.hub.key}",
-            "Idempotency-Key": key or f"{id(self)}-{self._keys}",
+            "Idempotency-Key": key or secrets.token_hex(16),
             **headers,
         }
         url = self.hub.url + path

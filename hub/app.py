@@ -1,14 +1,12 @@
 """The composition root: the only module that knows every part."""
 
-import asyncio
-import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 from aiohttp import web
 
-from hub import log
+from hub import log, neighbours
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
 from hub.breaker import Gate
@@ -16,7 +14,9 @@ from hub.ceiling import Ceiling
 from hub.clock import Clock, SystemClock
 from hub.config import Config
 from hub.config.instances import ConnectorConfig
+from hub.duties import Duties
 from hub.errors import ConfigError, Fault
+from hub.health import Health
 from hub.http import Outbound
 from hub.model import Event, NewJob
 from hub.perform import Account
@@ -31,8 +31,7 @@ from store.store import Store
 from webhooks.receive import Door, Receiver
 
 VERSION = "0.1.0"
-KEEPALIVE = 15.0
-LINGER = 2.0
+HOURLY = 3600.0
 
 
 class Hub:
@@ -45,7 +44,7 @@ class Hub:
         self.outbound = Outbound(self.clock)
         self.shop = Shop(rules_of(config))
         self.draining = False
-        self._duties: list[asyncio.Task[None]] = []
+        self.duties = Duties(self.clock)
         self._ends = AsyncExitStack()
 
     # -- life --------------------------------------------------------------------------------------
@@ -87,26 +86,25 @@ class Hub:
             ceiling_of=self._ceiling_of,
         )
         self.worker = Worker(self.runner)
-        self._ends.push_async_callback(self._end_duties)
+        self._ends.push_async_callback(self.duties.end)
         await self.worker.start()
         self._ends.push_async_callback(self.worker.stop, service.shutdown_grace)
         reconciler = Reconciler(self.runner, lambda name: self.router.by_name.get(name or ""))
-        self._duties = [
-            asyncio.create_task(reconciler.forever()),
-            *([asyncio.create_task(self._watch_neighbours())] if self.store.alone else []),
-            asyncio.create_task(self._forget_answers()),
-            asyncio.create_task(self._keep_to_terms()),
-        ]
+        self._begin_duties(reconciler)
+
+    def _begin_duties(self, reconciler: Reconciler) -> None:
+        terms = Terms(**dict(self.config.store.retention))
+        self._retention = Retention(self.store, terms, self.clock)
+        self.duties.begin(reconciler.forever())
+        if self.store.alone:
+            self.duties.begin(neighbours.watch(self.store, self.clock))
+        self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
+        self.duties.every(HOURLY, self._keep_to_terms)
 
     async def stop(self) -> None:
         """Let what is in flight end, then close everything."""
         self.draining = True
         await self._ends.aclose()
-
-    async def _end_duties(self) -> None:
-        for duty in self._duties:
-            duty.cancel()
-        await asyncio.gather(*self._duties, return_exceptions=True)
 
     # -- serving -----------------------------------------------------------------------------------
     def application(self) -> web.Application:
@@ -116,8 +114,7 @@ class Hub:
             [
                 web.post("/webhooks/{name}", self.receiver.post),
                 web.get("/webhooks/{name}", self.receiver.greet),
-                web.get("/livez", self._livez),
-                web.get("/readyz", self._readyz),
+                *Health([self._hindrance]).routes(),
                 *public_routes(VERSION),
             ]
         )
@@ -132,17 +129,14 @@ class Hub:
         app.add_subapp("/v1", api_app(api))
         return app
 
-    async def _livez(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def _readyz(self, _: web.Request) -> web.Response:
+    def _hindrance(self) -> str | None:
         if self.draining:
-            return web.Response(text="draining\n", status=503)
+            return "draining"
         if not self.store.writer.alive():
-            return web.Response(text="the writer has stopped\n", status=503)
-        if not self.worker.alive() or any(duty.done() for duty in self._duties):
-            return web.Response(text="a duty has stopped\n", status=503)
-        return web.Response(text="ok\n")
+            return "the writer has stopped"
+        if not self.worker.alive() or not self.duties.alive():
+            return "a duty has stopped"
+        return None
 
     # -- parts -------------------------------------------------------------------------------------
     async def _open_store(self) -> Store:
@@ -207,97 +201,7 @@ class Hub:
         base = service.public_url or f"http://{service.listen.host}:{service.listen.port}"
         return f"{base}/webhooks/{name}"
 
-    async def _forget_answers(self) -> None:
-        """Drop the answers kept for Idempotency-Keys once they are old."""
-        while True:
-            await self.clock.sleep(3600)
-            try:
-                await self.store.write(idempotency.forget)
-            except Exception:
-                self.log.exception("duty failed")
-
     async def _keep_to_terms(self) -> None:
         """Let go what `store.retention` keeps no longer."""
-        terms = Terms(**dict(self.config.store.retention))
-        retention = Retention(self.store, terms, self.clock)
-        while True:
-            await self.clock.sleep(3600)
-            try:
-                gone = await retention.once()
-                self.log.info("retention ran", **{k.replace(" ", "_"): n for k, n in gone.items()})
-            except Exception:
-                self.log.exception("duty failed")
-
-    async def _watch_neighbours(self) -> None:
-        """Notice what a command beside the hub has written."""
-        while True:
-            try:
-                await self._watch()
-            except Exception:
-                self.log.exception("duty failed")
-            await self.clock.sleep(5)
-
-    async def _watch(self) -> None:
-        async with self.store.read() as connection:
-            seen = await self.store.data_version(connection)
-            while True:
-                await self.clock.sleep(0.5)
-                found = await self.store.data_version(connection)
-                if found != seen:
-                    seen = found
-                    self.store.changed.set()
-
-
-async def serve(config: Config) -> None:
-    """Run a hub until SIGTERM or SIGINT, then drain it."""
-    listens = config.service.listen
-    async with running(Hub(config)) as hub:
-        url = f"http://{listens.host}:{listens.port}"
-        hub.log.info("hub serves", url=url, config=config.hash[:12])
-        await until_stopped()
-        hub.log.info("hub drains", grace_s=config.service.shutdown_grace.total_seconds())
-    hub.log.info("hub stopped")
-
-
-@asynccontextmanager
-async def running(hub: Hub) -> AsyncIterator[Hub]:
-    """Start a hub and serve it; at the end, or where its address is taken, drain it."""
-    await hub.start()
-    try:
-        runner = await listen(hub)
-        try:
-            yield hub
-        finally:
-            hub.draining = True
-            await runner.cleanup()
-    finally:
-        await hub.stop()
-
-
-async def listen(hub: Hub) -> web.AppRunner:
-    """Bind the hub's application to its address."""
-    listens = hub.config.service.listen
-    runner = web.AppRunner(
-        hub.application(),
-        auto_decompress=False,  # bytes arrive as they were sent, and signed
-        keepalive_timeout=KEEPALIVE,
-        lingering_time=LINGER,
-        access_log=None,
-        shutdown_timeout=hub.config.service.shutdown_grace.total_seconds(),
-    )
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, listens.host, listens.port).start()
-    except BaseException:
-        await runner.cleanup()
-        raise
-    return runner
-
-
-async def until_stopped() -> None:
-    """Wait for SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopped.set)
-    await stopped.wait()
+        gone = await self._retention.once()
+        self.log.info("retention ran", **{k.replace(" ", "_"): n for k, n in gone.items()})

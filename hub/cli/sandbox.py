@@ -49,8 +49,8 @@ def sandbox(
 async def _serve(doubles: "Mapping[str, Double]", port: int) -> None:
     from aiohttp import web  # noqa: PLC0415
 
-    from hub.app import until_stopped  # noqa: PLC0415
     from hub.doubles import application  # noqa: PLC0415
+    from hub.serving import until_stopped  # noqa: PLC0415
 
     runner = web.AppRunner(application(doubles), shutdown_timeout=1)
     await runner.setup()

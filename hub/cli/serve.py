@@ -13,7 +13,7 @@ def serve(config: ground.ConfigFile = ground.DEFAULT) -> None:
     import asyncio  # noqa: PLC0415
 
     from hub import log  # noqa: PLC0415
-    from hub.app import serve as run  # noqa: PLC0415
+    from hub.serving import serve as run  # noqa: PLC0415
 
     loaded = ground.load(config)
     log.setup(text=sys.stderr.isatty())

@@ -9,12 +9,13 @@ from pathlib import Path
 from aiohttp import web
 
 from hub import config as configuration
-from hub.app import Hub, running, until_stopped
+from hub.app import Hub
 from hub.demo.buyer import Buyer
 from hub.demo.ground import prepare
 from hub.demo.show import Steps, show_timeline, show_urls, wide
 from hub.doubles import application, double
 from hub.sandbox import Double
+from hub.serving import running, until_stopped
 from hub.shop.vocabulary import VOCABULARY
 from store.keys import create_key
 

@@ -16,9 +16,10 @@ import pytest
 from aiohttp import web
 
 from hub import config as configuration
-from hub.app import Hub, listen
+from hub.app import Hub
 from hub.demo.ground import prepare
 from hub.doubles import application, double
+from hub.serving import listen
 from hub.shop.orders import NewOrder, Person
 from hub.shop.stating import StatedPayment
 from hub.shop.vocabulary import VOCABULARY

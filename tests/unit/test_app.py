@@ -10,11 +10,12 @@ import aiohttp
 import pytest
 
 from hub import config as configuration
-from hub.app import Hub, running
+from hub.app import Hub
 from hub.config import Config
 from hub.demo.ground import prepare
 from hub.errors import ConfigError
 from hub.model import Event
+from hub.serving import running
 from hub.shop.vocabulary import VOCABULARY
 from store.crypto import new_key
 

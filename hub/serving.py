@@ -1,0 +1,69 @@
+"""Serving: a hub started, bound to its address, and drained when it is told to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from hub.app import Hub
+from hub.config import Config
+
+KEEPALIVE = 15.0
+LINGER = 2.0
+
+
+async def serve(config: Config) -> None:
+    """Run a hub until SIGTERM or SIGINT, then drain it."""
+    listens = config.service.listen
+    async with running(Hub(config)) as hub:
+        url = f"http://{listens.host}:{listens.port}"
+        hub.log.info("hub serves", url=url, config=config.hash[:12])
+        await until_stopped()
+        hub.log.info("hub drains", grace_s=config.service.shutdown_grace.total_seconds())
+    hub.log.info("hub stopped")
+
+
+@asynccontextmanager
+async def running(hub: Hub) -> AsyncIterator[Hub]:
+    """Start a hub and serve it; at the end, or where its address is taken, drain it."""
+    await hub.start()
+    try:
+        runner = await listen(hub)
+        try:
+            yield hub
+        finally:
+            hub.draining = True
+            await runner.cleanup()
+    finally:
+        await hub.stop()
+
+
+async def listen(hub: Hub) -> web.AppRunner:
+    """Bind the hub's application to its address."""
+    listens = hub.config.service.listen
+    runner = web.AppRunner(
+        hub.application(),
+        auto_decompress=False,  # bytes arrive as they were sent, and signed
+        keepalive_timeout=KEEPALIVE,
+        lingering_time=LINGER,
+        access_log=None,
+        shutdown_timeout=hub.config.service.shutdown_grace.total_seconds(),
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, listens.host, listens.port).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return runner
+
+
+async def until_stopped() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopped.set)
+    await stopped.wait()

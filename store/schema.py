@@ -300,6 +300,18 @@ route_holds = table(
     word("released_by", null=True),
 )
 
+# How far each source of a connector has been read, and which node reads it now.
+cursors = table(
+    "cursors",
+    word("connector", primary_key=True),
+    word("source", primary_key=True),
+    word("cursor", null=True),
+    at("due_at"),  # when it is to be read again
+    at("read_at", null=True),  # when it was last read to its end
+    word("node", null=True),
+    at("until", null=True),  # the reader's lease
+)
+
 links = table(
     "links",
     word("connector", primary_key=True),

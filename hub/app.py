@@ -1,25 +1,20 @@
 """The composition root: the only module that knows every part."""
 
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
 
 from aiohttp import web
 
-from hub import log, neighbours
+from hub import log, neighbours, parts
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
-from hub.breaker import Gate
 from hub.ceiling import Ceiling
 from hub.clock import Clock, SystemClock
 from hub.config import Config
-from hub.config.instances import ConnectorConfig
 from hub.duties import Duties
 from hub.errors import ConfigError, Fault
 from hub.health import Health
 from hub.http import Outbound
-from hub.model import Event, NewJob
-from hub.perform import Account
+from hub.pull import EVERY as PULLING
 from hub.reconcile import Reconciler
 from hub.routing import Router
 from hub.runner import Runner
@@ -28,7 +23,6 @@ from hub.worker import Worker
 from store import idempotency, sealed
 from store.retention import Retention, Terms
 from store.store import Store
-from webhooks.receive import Door, Receiver
 
 VERSION = "0.1.0"
 HOURLY = 3600.0
@@ -67,14 +61,14 @@ class Hub:
             await self.store.write(idempotency.release)
         await self.outbound.open()
         self._ends.push_async_callback(self.outbound.close)
-        self.accounts = {name: self._account(c) for name, c in self.config.connectors.items()}
+        self.accounts = parts.accounts(self.config, self.outbound)
         for account in self.accounts.values():
             await account.connector.open()
             self._ends.push_async_callback(account.connector.close)
 
     async def _begin(self) -> None:
         service = self.config.service
-        self.receiver = self._receiver()
+        self.receiver = parts.receiver(self.config, self.store, self.accounts, self.clock)
         self.runner = Runner(
             self.store,
             accounts=self.accounts,
@@ -89,6 +83,8 @@ class Hub:
         self._ends.push_async_callback(self.duties.end)
         await self.worker.start()
         self._ends.push_async_callback(self.worker.stop, service.shutdown_grace)
+        self.puller = parts.puller(self.config, self.store, self.accounts, self.clock)
+        await self.puller.know()
         reconciler = Reconciler(self.runner, lambda name: self.router.by_name.get(name or ""))
         self._begin_duties(reconciler)
 
@@ -98,6 +94,7 @@ class Hub:
         self.duties.begin(reconciler.forever())
         if self.store.alone:
             self.duties.begin(neighbours.watch(self.store, self.clock))
+        self.duties.every(PULLING, self.puller.once)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
         self.duties.every(HOURLY, self._keep_to_terms)
 
@@ -145,61 +142,13 @@ class Hub:
             store.url,
             keys=store.encryption_keys,
             clock=self.clock,
-            route=self._route,
+            route=self.router.jobs_for,
             served=True,
         )
 
     def _ceiling_of(self, route: str | None, connector: str, action: str) -> Ceiling | None:
         account = self.accounts.get(connector)
         return self.router.ceiling_of(route, account.actions.get(action) if account else None)
-
-    def _route(self, event: Event, now: datetime) -> Sequence[NewJob]:
-        return self.router.jobs_for(event, now)
-
-    def _account(self, made: ConnectorConfig) -> Account:
-        client = self.outbound.client(
-            made.cls,
-            made.settings,
-            name=made.name,
-            allow_private=made.allow_private,
-            connect_timeout=made.connect,
-            total_timeout=made.total,
-        )
-        return Account(
-            connector=made.cls(made.name, made.settings, client, self._webhook_url(made.name)),
-            client=client,
-            gate=Gate(
-                made.concurrency,
-                made.limits,
-                paused=made.paused,
-                actions=tuple(made.cls.actions()),
-                reserve=made.reserve,
-                breaker=made.breaker,
-            ),
-            policy=made.retry,
-            actions=made.cls.actions(),
-        )
-
-    def _receiver(self) -> Receiver:
-        limits = self.config.service.limits
-        doors = {
-            name: Door(self.accounts[name].connector, made.secrets, made.events)
-            for name, made in self.config.connectors.items()
-            if made.secrets
-        }
-        return Receiver(
-            self.store,
-            doors,
-            route=self._route,
-            clock=self.clock,
-            cap=limits.body,
-            within=limits.read_within.total_seconds(),
-        )
-
-    def _webhook_url(self, name: str) -> str:
-        service = self.config.service
-        base = service.public_url or f"http://{service.listen.host}:{service.listen.port}"
-        return f"{base}/webhooks/{name}"
 
     async def _keep_to_terms(self) -> None:
         """Let go what `store.retention` keeps no longer."""

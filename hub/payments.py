@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.effects import upsert
-from hub.model import Job, NewJob, PaymentFact, read_json, rfc3339
+from hub.model import Job, NewJob, Origin, PaymentFact, read_json, rfc3339
 from hub.routing import direct_job
 
 RECURRING = frozenset({"pending", "action_required", "checked", "dispute_changed"})
@@ -81,6 +81,7 @@ class Find(BaseModel):
 
     ref: str
     order: str | None = None
+    origin: Origin = "live"
 
 
 def fact_jobs(
@@ -90,6 +91,7 @@ def fact_jobs(
     now: datetime,
     event_id: str | None = None,
     job: str | None = None,
+    origin: Origin = "live",
 ) -> list[NewJob]:
     """Write a `shop.record_payment` job for each fact; the same fact again has the same key.
 
@@ -97,8 +99,9 @@ def fact_jobs(
         event_id: The event they were read from; what the shop then tells follows from it.
         job: The uid of our job that the provider echoes, or whose answer they are: it ties a
             fact to its payment or refund before the provider's own id of that is known.
+        origin: Of the event they were read from; what the shop then tells has it too.
     """
-    told = {"event": event_id, "job": job}
+    told = {"event": event_id, "job": job} | ({} if origin == "live" else {"origin": origin})
     return [
         direct_job(
             "shop",
@@ -112,6 +115,13 @@ def fact_jobs(
         )
         for fact in facts
     ]
+
+
+def origin_of(job: Job) -> Origin:
+    """Say whether what a job's answer tells is the present: not where an old event made us ask."""
+    if job.action != "retrieve_payment" or not job.payload:
+        return "live"
+    return Find.model_validate(read_json(job.payload)).origin
 
 
 def fact_payload(connector: str, fact: PaymentFact) -> dict[str, Any]:

@@ -142,9 +142,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page of a source: events in the provider's order, and where to go on."""
+    """One page of a source: records in the order of their change, and where to go on.
 
-    records: tuple[Event, ...]
+    Args:
+        records: JSON objects; those of `events` as the body of a webhook would have brought them.
+        cursor: Resumes after this page, or where `more` is false begins the next reading.
+    """
+
+    records: tuple[Json, ...]
     cursor: str | None
     more: bool = False
 
@@ -243,7 +248,12 @@ def lookup(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def source(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare a method `(self, cursor) -> Page` as a source; `events` feeds the inbox."""
+    """Declare a method as a source; `events` feeds the inbox, any other a sync.
+
+    `events(self, cursor, overlap) -> Page`: the cursor is what an earlier page gave, or the
+    RFC 3339 time to begin from, or None for all the provider keeps; `overlap` (a timedelta) is
+    how far to read back before where the last reading ended.
+    """
     method.__source__ = method.__name__  # type: ignore[attr-defined] # a mark on the function
     return method
 
@@ -317,6 +327,12 @@ class Connector:
         lookups = {m.__lookup__: m.__name__ for m in members if hasattr(m, "__lookup__")}
         specs = [m.__action__ for m in members if hasattr(m, "__action__")]
         return {s.name: replace(s, lookup=lookups.get(s.name)) for s in specs}
+
+    @classmethod
+    def sources(cls) -> tuple[str, ...]:
+        """Name every source."""
+        members = inspect.getmembers(cls, inspect.isfunction)
+        return tuple(name for name, member in members if hasattr(member, "__source__"))
 
     @classmethod
     def takes_webhooks(cls) -> bool:

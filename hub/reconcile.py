@@ -55,10 +55,11 @@ class Reconciler:
         return sum(settled)
 
     async def _review_payments(self) -> None:
-        """Open a case for money that no order has claimed in time."""
-        review = self.runner.shop.get("review_unmatched")
-        if review is not None:
-            await self.store.change(review.work, review.model())
+        """Open a case for money no order has claimed; ask about payments nobody told us of."""
+        for name in ("review_unmatched", "review_silence"):
+            review = self.runner.shop.get(name)
+            if review is not None:
+                await self.store.change(review.work, review.model())
 
     async def _settle(self, job: Job) -> bool:
         if job.fault is not None:

@@ -13,7 +13,7 @@ from hub.clock import Clock
 from hub.effects import Effect, unsafe, upsert
 from hub.errors import NotStored, Reject
 from hub.model import Job, NewJob, Outcome, PaymentFact
-from hub.payments import attach_job, fact_jobs
+from hub.payments import attach_job, fact_jobs, origin_of
 from hub.perform import Account, Attempt, input_of
 from hub.shop import ShopAction
 from hub.verdicts import Verdict, judge
@@ -244,4 +244,7 @@ class Runner:
 
     def _facts(self, job: Job, facts: Iterable[PaymentFact]) -> list[NewJob]:
         now = self.clock.now()
-        return fact_jobs(job.connector, facts, now=now, event_id=job.event_id, job=job.uid)
+        origin = origin_of(job)
+        return fact_jobs(
+            job.connector, facts, now=now, event_id=job.event_id, job=job.uid, origin=origin
+        )

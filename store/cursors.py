@@ -63,6 +63,14 @@ def leave(tx: Tx, source: Source, *, node: str, due: datetime, ended: bool) -> N
     tx.run(update(cursors).where(_is(source), cursors.c.node == node).values(values))
 
 
+def rewind(tx: Tx, source: Source, cursor: str) -> None:
+    """Have a source read from another place on; who reads it now is cut off."""
+    begin = {"connector": source.connector, "source": source.name}
+    values = {"cursor": cursor, "due_at": tx.now, "node": None, "until": None}
+    adding = upserting(cursors).values(**begin, **values)
+    tx.run(adding.on_conflict_do_update(index_elements=["connector", "source"], set_=values))
+
+
 def hasten(tx: Tx, source: Source) -> None:
     """Have a source read as soon as may be."""
     tx.run(update(cursors).where(_is(source)).values(due_at=tx.now))

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, delete, exists, or_, select, update
+from sqlalchemy import Row, and_, bindparam, delete, exists, or_, select, text, update
 
 from store.schema import upserting
-from store.shop_schema import payment_facts, payment_refs, payments, refunds
+from store.shop_schema import OPEN, orders, payment_facts, payment_refs, payments, refunds
 from store.tx import Tx
 
 # Built once: these run several times for every fact.
@@ -79,6 +79,31 @@ def unmatched(tx: Tx, before: datetime) -> list[Row[Any]]:
         payments.c.created_at <= before,
     )
     return tx.rows(query)
+
+
+def silent(tx: Tx, before: datetime, *, limit: int = 500) -> list[Row[Any]]:
+    """Read payments since before a time of which no outcome is known, their order waiting.
+
+    Those asked about longest ago come first.
+    """
+    query = (
+        select(payments)
+        .join(orders, orders.c.id == payments.c.order_id)
+        .where(
+            text(f"payments.{OPEN}"),
+            payments.c.created_at <= before,
+            payments.c.merged_into.is_(None),
+            payments.c.provider_ref.is_not(None),
+            orders.c.lifecycle.in_(("pending_payment", "on_hold")),
+        )
+    )
+    oldest = payments.c.asked_at.is_not(None), payments.c.asked_at, payments.c.id
+    return tx.rows(query.order_by(*oldest).limit(limit))
+
+
+def asked(tx: Tx, idents: Collection[str]) -> None:
+    """Note that the provider is asked about these now; no change of the payment itself."""
+    tx.run(update(payments).where(payments.c.id.in_(idents)).values(asked_at=tx.now))
 
 
 def name(tx: Tx, payment: str, connector: str, ref: str) -> None:

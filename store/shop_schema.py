@@ -216,6 +216,8 @@ reservations = table(
     counted=True,
 )
 
+OPEN = "state IN ('created', 'requires_action', 'processing')"
+
 # `source` says who made it known: hub (we asked for it), shop (it told us), provider (a fact did).
 payments = table(
     "payments",
@@ -236,11 +238,13 @@ payments = table(
     word("claimed_order", null=True),
     word("merged_into", null=True),
     data("handoff", null=True),
+    at("asked_at", null=True),  # when its provider was last asked what became of it
     *_aggregate(),
     UniqueConstraint("connector", "provider_ref"),
     Index("payments_order", "order_id"),
     Index("payments_unmatched", "created_at", sqlite_where=text("order_id IS NULL"),
           postgresql_where=text("order_id IS NULL")),
+    Index("payments_open", "created_at", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
 )  # fmt: skip
 
 # Every id by which a provider knows a payment: its session and its intent lead to one row.

@@ -17,7 +17,7 @@ from hub.config.instances import WebhookSecret
 from hub.effects import upsert
 from hub.errors import HubError, NotStored, Retry, SignatureError
 from hub.ids import new_id
-from hub.model import Event, Job, NewJob, Request, write_json
+from hub.model import Event, Job, NewJob, Origin, Request, write_json
 from hub.payments import fact_jobs
 from hub.plugin import Connector
 from hub.routing import direct_job
@@ -106,8 +106,14 @@ class Receiver:
             raise web.HTTPMethodNotAllowed(asked.method, ["POST"])
         return web.Response(body=reply.body, content_type=reply.content_type)
 
-    def receipt(self, door: Door, request: Request, used: str | None) -> Receipt:
-        """Make the receipt of a verified request: its events, their jobs, or why it has none."""
+    def receipt(
+        self, door: Door, request: Request, used: str | None, *, pulled: bool = False
+    ) -> Receipt:
+        """Make the receipt of a verified request: its events, their jobs, or why it has none.
+
+        Args:
+            pulled: It was read from the provider's own list, so its events are no news.
+        """
         now = self.clock.now()
         kept = Receipt(
             id=new_id("inb", now),
@@ -115,9 +121,10 @@ class Receiver:
             request=request,
             received_at=now,
             secret_used=used,
+            via="pull" if pulled else "webhook",
         )
         try:
-            taken = self._taken(door, request, now)
+            taken = self._taken(door, request, now, "backfill" if pulled else "live")
         except Exception as error:  # noqa: BLE001 -- verified, so kept, whatever parse trips over
             return replace(kept, kept=[self._unread(door, kept, error)])
         return replace(kept, taken=taken)
@@ -132,7 +139,7 @@ class Receiver:
         if door is None:
             raise HubError(f"no connector '{job.connector}' takes webhooks")
         request = await self.store.kept_request(job.inbox_id or "")
-        taken = self._taken(door, request, self.clock.now())
+        taken = self._taken(door, request, self.clock.now(), "live")
         return lambda tx: inbox.take_in(tx, door.connector.name, job.inbox_id or "", taken)
 
     # -- inside ------------------------------------------------------------------------------------
@@ -162,10 +169,12 @@ class Receiver:
                 return secret.value.name
         raise reason
 
-    def _taken(self, door: Door, request: Request, now: datetime) -> list[Taken]:
-        return [self._take(door, found, now) for found in door.connector.parse(request)]
+    def _taken(
+        self, door: Door, request: Request, now: datetime, origin: Origin
+    ) -> list[Taken]:  # fmt: skip
+        return [self._take(door, found, now, origin) for found in door.connector.parse(request)]
 
-    def _take(self, door: Door, found: Event, now: datetime) -> Taken:
+    def _take(self, door: Door, found: Event, now: datetime, origin: Origin) -> Taken:
         name = door.connector.name
         event = replace(
             found,
@@ -173,11 +182,17 @@ class Receiver:
             connector=name,
             type=f"{name}.{found.type}",
             recorded_at=now,
+            origin=origin,
         )
         wanted = not door.events or found.type in door.events
         routed = list(self.route(event, now)) if wanted else []
         facts = fact_jobs(
-            name, door.connector.facts(found), now=now, event_id=event.id, job=found.job
+            name,
+            door.connector.facts(found),
+            now=now,
+            event_id=event.id,
+            job=found.job,
+            origin=origin,
         )
         return Taken(event=event, jobs=[*facts, *routed])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from connectors.stripe import answers, bodies, facts, inbound, outcomes, sdk
+from connectors.stripe import answers, bodies, facts, inbound, outcomes, pulling, sdk
 from hub import (
     Answer,
     AuthFailed,
@@ -24,6 +24,7 @@ from hub import (
     Find,
     Limit,
     Outcome,
+    Page,
     Pay,
     PaymentFact,
     Refund,
@@ -37,6 +38,7 @@ from hub import (
     keyed,
     lookup,
     schemes,
+    source,
 )
 
 if TYPE_CHECKING:
@@ -192,6 +194,12 @@ class Stripe(Connector):
     def facts(self, event: Event) -> Iterable[PaymentFact]:
         """Read the payment facts out of an event, by its type with or without our name."""
         return facts.of_event(event.type.removeprefix(f"{self.name}."), event.data, event.at)
+
+    @source
+    async def events(self, cursor: str | None, overlap: timedelta = timedelta()) -> Page:
+        """Read the events of this account, whatever was delivered of them."""
+        v1 = sdk.client(self.http, self.settings.base_url)
+        return await pulling.page(v1, cursor, overlap)
 
     def classify(self, answer: Answer) -> CallError | None:
         """Read a refusal by Stripe's error type, code and retry advice."""

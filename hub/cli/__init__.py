@@ -21,6 +21,8 @@ COMMANDS = {
     "orders": "list orders; show one with its timeline",
     "verify": "check the stored invariants",
     "keys": "create, list and revoke API keys",
+    "reconcile": "ask the providers what their webhooks did not say",
+    "pull": "take a provider's events from its own list",
     "secrets": "make keys and secrets",
     "routes": "list routes; release or cancel what a ceiling holds",
     "connectors": "list connector types and their quality; pause, resume one; begin a new one",

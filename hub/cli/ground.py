@@ -15,6 +15,7 @@ from hub.model import Json, write_json
 
 if TYPE_CHECKING:
     from hub.config import Config
+    from hub.pull import Puller
     from store.store import Store
 
 Result = TypeVar("Result")
@@ -83,6 +84,18 @@ async def on_store(config: "Config", work: Callable[["Store"], Awaitable[Result]
     """Do work on the store of a configuration already read."""
     async with opened(config) as store:
         return await work(store)
+
+
+@asynccontextmanager
+async def pulling(config: "Config") -> AsyncIterator["Puller"]:
+    """Open the sources of events beside a hub that may be running."""
+    from hub import parts  # noqa: PLC0415
+    from hub.http import Outbound  # noqa: PLC0415
+
+    async with opened(config) as store, Outbound(store.clock) as out:
+        made = parts.accounts(config, out)
+        await store.know_accounts(list(made))
+        yield parts.puller(config, store, made, store.clock, all_of_them=True)
 
 
 def me() -> str:

@@ -107,11 +107,11 @@ def _filter(kind: type["Filter"], given: dict[str, str | None]) -> "Filter | Non
     found: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for name in ("since", "until"):
         if name in found:
-            found[name] = _time(found[name])
+            found[name] = moment(found[name])
     return kind(**found) if names & found.keys() else None
 
 
-def _time(text: str) -> datetime:
+def moment(text: str) -> datetime:
     """Read a time, or how long ago it was."""
     try:
         at = datetime.fromisoformat(text)

@@ -19,7 +19,7 @@ from hub.config.parts import Parts
 from hub.config.refusals import hollow, refused
 from hub.config.report import Report, dotted, suggest
 from hub.config.sealing import seal
-from hub.config.settings import ConnectorPart, Defaults, policy
+from hub.config.settings import ConnectorPart, Defaults, Reconcile, policy
 from hub.discovery import available, discover
 from hub.effects import Limit
 from hub.nodes import Node, Scalar, Table, nearest, plain
@@ -70,6 +70,7 @@ class ConnectorConfig:
     retry: Policy = field(default_factory=Policy)
     allow_private: tuple[Network, ...] = ()
     paused: bool = False
+    reconcile: Reconcile = field(default_factory=Reconcile)
 
 
 def classes(tree: Table, folders: list[Path], report: Report) -> dict[str, Class | None]:
@@ -157,6 +158,9 @@ def instances(
         settings = _settings(tree, cls, path, report, production=production)
         _webhooks(part, cls, path, report, public_url=parts.service.public_url)
         _plain_urls(settings, part, path, report)
+        if part.reconcile.every is not None and "events" not in cls.sources():
+            text = f"{part.type} has no source of events to pull"
+            report.at((*path, "reconcile"), "key.unknown", text, "remove reconcile:", key=True)
         made[name] = _config(name, part, cls, settings, parts.defaults)
     return made
 
@@ -249,4 +253,5 @@ def _config(
         retry=policy(defaults.retry, part.retry),
         allow_private=part.egress.allow_private,
         paused=part.paused,
+        reconcile=part.reconcile,
     )

@@ -187,6 +187,13 @@ class Egress(Part):
     allow_private: tuple[Cidr, ...] = ()
 
 
+class Reconcile(Part):
+    """How often the events a provider may not have sent are pulled; not at all without `every`."""
+
+    every: Duration | None = None
+    overlap: Duration = timedelta(minutes=10)
+
+
 class ConnectorPart(Part):
     """One account at a provider; `settings` are checked by the connector's own class."""
 
@@ -194,6 +201,7 @@ class ConnectorPart(Part):
     paused: bool = False
     settings: dict[str, Any] = Field(default_factory=dict)
     webhooks: Webhooks | None = None
+    reconcile: Reconcile = Reconcile()
     concurrency: Annotated[Count, Field(le=1000)] | None = None
     timeout: Timeout = Timeout()
     retry: RetryKeys = RetryKeys()

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hub.config import Config
-from hub.shop import carts, catalog, facts, orders, payments, refunds
+from hub.shop import carts, catalog, facts, orders, payments, refunds, silence
 from hub.shop.rules import ShopRules
 
 
@@ -35,6 +35,9 @@ class Shop:
             "attach_payment": ShopAction(payments.AttachPayment, payments.attach_payment),
             "attach_refund": ShopAction(refunds.AttachRefund, refunds.attach_refund),
             "review_unmatched": ShopAction(payments.ReviewUnmatched, payments.review_unmatched),
+            "review_silence": ShopAction(
+                silence.ReviewSilence, partial(silence.review_silence, rules=rules)
+            ),
             "create_product": ShopAction(
                 catalog.NewProduct, partial(catalog.create_product, rules=rules)
             ),

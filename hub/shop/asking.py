@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hub.errors import Refused
-from hub.model import Json, NewJob
+from hub.model import Json, NewJob, Origin
 from hub.payments import Find, Pay, PayLine, Sum
 from hub.routing import direct_job
 from hub.shop.booking import open_payment
@@ -87,11 +87,14 @@ def _pay(tx: Tx, order: Stored, row: Stored, wish: PaymentWish) -> Json:
     return pay.model_dump(mode="json")
 
 
-def ask_again(tx: Tx, row: Stored, why: str, rules: ShopRules) -> NewJob | None:
+def ask_again(
+    tx: Tx, row: Stored, why: str, rules: ShopRules, *, origin: Origin = "live"
+) -> NewJob | None:
     """Write the job that reads a payment at its provider; None where its connector is gone.
 
     Args:
         why: What makes this question another than the last; part of the key.
+        origin: Of what made us ask; what the answer tells the shop has it too.
     """
     effects = rules.payment_connectors.get(row.connector, {})
     if row.provider_ref is None or "retrieve_payment" not in effects:
@@ -99,7 +102,9 @@ def ask_again(tx: Tx, row: Stored, why: str, rules: ShopRules) -> NewJob | None:
     job = direct_job(
         row.connector,
         "retrieve_payment",
-        Find(ref=row.provider_ref, order=row.order_id).model_dump(mode="json"),
+        Find(ref=row.provider_ref, order=row.order_id, origin=origin).model_dump(
+            mode="json", exclude_defaults=True
+        ),
         key=f"find:{row.id}:{why}",
         now=tx.now,
         effect=effects["retrieve_payment"],

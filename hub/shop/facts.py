@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from hub.model import FactName, Json, rfc3339
+from hub.model import FactName, Json, Origin, rfc3339
+from hub.shop.events import Cause
 from hub.shop.inputs import MOST_MONEY, Currency, Input, Word
 from store import payments
 from store.aggregates import Stored
@@ -19,6 +20,7 @@ class RecordPayment(Input):
     Args:
         job: The uid of our job that the provider echoes, or whose answer it is.
         event: The event it was read from.
+        origin: Of that event: what follows from an old one is no news either.
     """
 
     connector: Word
@@ -33,6 +35,13 @@ class RecordPayment(Input):
     counterpart: Word | None = None
     job: Word | None = None
     event: Word | None = None
+    origin: Origin = "live"
+
+
+def cause_of(fact: RecordPayment) -> Cause:
+    """Say why the ledger changes; what was not told live is told with its own time."""
+    at = None if fact.origin == "live" else fact.occurred_at
+    return Cause(event=fact.event, origin=fact.origin, at=at)
 
 
 def identity(fact: RecordPayment) -> str:

@@ -9,7 +9,7 @@ from hub.shop import cases, refunds
 from hub.shop.asking import ask_again
 from hub.shop.booking import refresh
 from hub.shop.events import Cause, tell
-from hub.shop.facts import RecordPayment, contradiction, identity, write_fact
+from hub.shop.facts import RecordPayment, cause_of, contradiction, identity, write_fact
 from hub.shop.guard import Problem
 from hub.shop.inputs import Input, Word
 from hub.shop.ledger import drifted
@@ -50,7 +50,7 @@ def record_payment(tx: Tx, item: RecordPayment, rules: ShopRules) -> dict[str, J
     A fact that is known changes nothing; one that contradicts what is known overwrites nothing
     and opens a case. Facts about a payment no order is known for are kept until one appears.
     """
-    cause = Cause(event=item.event)
+    cause = cause_of(item)
     found = match(tx, item)
     new = write_fact(tx, found.row, item)
     conflict = None if new else contradiction(tx, found.row, item)
@@ -135,7 +135,7 @@ def _settle(
 def _look_closer(tx: Tx, row: Stored, item: RecordPayment, rules: ShopRules) -> None:
     """Ask the provider where its cumulative figure is not what our facts come to."""
     if item.fact == "checked" and drifted(entries_of(tx, row.id)):
-        ask_again(tx, row, identity(item), rules)
+        ask_again(tx, row, identity(item), rules, origin=item.origin)
 
 
 def _refused(tx: Tx, row: Stored, error: str) -> dict[str, Json]:

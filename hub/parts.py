@@ -1,0 +1,93 @@
+"""Makes a hub's parts out of its configuration: what a running hub and some commands share."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from hub.breaker import Gate
+from hub.clock import Clock
+from hub.config import Config
+from hub.config.instances import ConnectorConfig
+from hub.http import Outbound
+from hub.perform import Account
+from hub.pull import Following, Puller
+from store.store import Store
+from webhooks.receive import Door, Receiver
+
+Accounts = Mapping[str, Account]
+NEVER = timedelta(days=365_000)
+
+
+def accounts(config: Config, outbound: Outbound) -> dict[str, Account]:
+    """Make every connector's account."""
+    return {name: _account(config, c, outbound) for name, c in config.connectors.items()}
+
+
+def receiver(config: Config, store: Store, made: Accounts, clock: Clock) -> Receiver:
+    """Make what takes webhooks in: a door for each connector that has a secret."""
+    limits = config.service.limits
+    doors = {name: _door(made, c) for name, c in config.connectors.items() if c.secrets}
+    return Receiver(
+        store,
+        doors,
+        route=store.route,
+        clock=clock,
+        cap=limits.body,
+        within=limits.read_within.total_seconds(),
+    )
+
+
+def puller(
+    config: Config, store: Store, made: Accounts, clock: Clock, *, all_of_them: bool = False
+) -> Puller:
+    """Make what reads the sources of events.
+
+    Args:
+        all_of_them: Also those that nothing is said of in the configuration, if asked for by name.
+    """
+    follows = {
+        name: Following(
+            door=_door(made, c),
+            account=made[name],
+            every=c.reconcile.every or NEVER,
+            overlap=c.reconcile.overlap,
+        )
+        for name, c in config.connectors.items()
+        if "events" in c.cls.sources() and (all_of_them or c.reconcile.every is not None)
+    }
+    return Puller(store, receiver(config, store, made, clock), follows, clock=clock)
+
+
+def webhook_url(config: Config, name: str) -> str:
+    """Give the address a connector's provider is told to call."""
+    service = config.service
+    base = service.public_url or f"http://{service.listen.host}:{service.listen.port}"
+    return f"{base}/webhooks/{name}"
+
+
+def _door(made: Accounts, config: ConnectorConfig) -> Door:
+    return Door(made[config.name].connector, config.secrets, config.events)
+
+
+def _account(config: Config, made: ConnectorConfig, outbound: Outbound) -> Account:
+    client = outbound.client(
+        made.cls,
+        made.settings,
+        name=made.name,
+        allow_private=made.allow_private,
+        connect_timeout=made.connect,
+        total_timeout=made.total,
+    )
+    return Account(
+        connector=made.cls(made.name, made.settings, client, webhook_url(config, made.name)),
+        client=client,
+        gate=Gate(
+            made.concurrency,
+            made.limits,
+            paused=made.paused,
+            actions=tuple(made.cls.actions()),
+            reserve=made.reserve,
+            breaker=made.breaker,
+        ),
+        policy=made.retry,
+        actions=made.cls.actions(),
+    )

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 
-from hub.api import openapi, problems
+from hub.api import matching, openapi, problems
 from hub.api.access import let_in
 from hub.api.carts import carts
 from hub.api.endpoint import Answer, Api, Ask, Endpoint
@@ -15,6 +15,7 @@ from hub.api.payments import payments
 from hub.api.products import products
 from hub.api.reading import decode, parse, read_body, read_query
 from hub.model import Json, write_json
+from hub.shop.versions import ANY
 
 ENDPOINTS: tuple[Endpoint, ...] = (*products, *carts, *orders, *payments, *events, *jobs)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -62,6 +63,7 @@ async def _ask(api: Api, endpoint: Endpoint, request: web.Request) -> Ask:
         raw = await read_body(request)
         value = decode(raw)
         item = parse(endpoint.takes, raw, value)
+    match = matching.read(request) if endpoint.matches else ANY
     return Ask(
         api=api,
         endpoint=endpoint,
@@ -71,6 +73,7 @@ async def _ask(api: Api, endpoint: Endpoint, request: web.Request) -> Ask:
         query=query,
         item=item,
         value=value,
+        match=match,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from hub.clock import Clock
 from hub.model import Json
 from hub.shop.rules import ShopRules
+from hub.shop.versions import ANY, Match
 from store.keys import ApiKey
 from store.replay import Rewrite
 from store.store import Store
@@ -64,6 +65,7 @@ class Ask:
         item: The body as the endpoint's `takes`; None where it takes none.
         query: The parameters as its `query`.
         value: The body as plain JSON, for fingerprints.
+        match: Which versions If-Match lets the endpoint change.
     """
 
     api: Api
@@ -74,6 +76,7 @@ class Ask:
     query: Any
     item: Any = None
     value: Json = None
+    match: Match = ANY
 
     def part(self, name: str) -> str:
         """Give a variable part of the path."""
@@ -134,6 +137,8 @@ class Endpoint:
         gives: Status -> the body's model, or its name.
         conditional: If-None-Match is heeded: the version tells of every change of the answer.
         key: Whether an Idempotency-Key must or can be sent; None where it means nothing.
+        matches: An If-Match must be sent; hand `ask.match` to what locks the row.
+        kept_for: Seconds for which a cache may answer a read; None: never.
         refuses: The problem types special to it.
     """
 
@@ -146,6 +151,8 @@ class Endpoint:
     conditional: bool = False
     gives: Mapping[int, type[BaseModel] | str] = field(default_factory=dict)
     key: Literal["required", "optional"] | None = None
+    matches: bool = False
+    kept_for: int | None = None
     refuses: tuple[str, ...] = ()
 
 
@@ -167,6 +174,18 @@ class Endpoints:
     ) -> Callable[[Do], Do]:
         """Declare a change; an Idempotency-Key may be sent unless `key` says it must."""
         return self._add("POST", path, may, {"key": "optional", "takes": takes, **more})
+
+    def patch(
+        self, path: str, *, may: tuple[str, ...], takes: type[BaseModel], **more: Any
+    ) -> Callable[[Do], Do]:
+        """Declare a change of some fields of what the caller has read."""
+        return self._add("PATCH", path, may, {"matches": True, "takes": takes, **more})
+
+    def put(
+        self, path: str, *, may: tuple[str, ...], takes: type[BaseModel], **more: Any
+    ) -> Callable[[Do], Do]:
+        """Declare a replacement of a part of what the caller has read."""
+        return self._add("PUT", path, may, {"matches": True, "takes": takes, **more})
 
     def _add(
         self, method: str, path: str, may: tuple[str, ...], more: Mapping[str, Any]

@@ -73,7 +73,7 @@ def _operation(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
         "operationId": endpoint.do.__name__,
         "summary": (endpoint.do.__doc__ or "").partition("\n")[0],
         "description": f"Roles: {', '.join(endpoint.may)}.",
-        "parameters": [*_path(endpoint.path), *_query(endpoint.query), *_key(endpoint)],
+        "parameters": [*_path(endpoint.path), *_query(endpoint.query), *_headers(endpoint)],
         "responses": _responses(endpoint, refs),
     }
     if endpoint.takes is not None:
@@ -97,12 +97,18 @@ def _query(model: type[BaseModel]) -> list[dict[str, Any]]:
     ]
 
 
-def _key(endpoint: Endpoint) -> list[dict[str, Any]]:
-    if endpoint.key is None:
-        return []
+def _headers(endpoint: Endpoint) -> list[dict[str, Any]]:
+    made = []
+    if endpoint.key is not None:
+        made.append(_header("Idempotency-Key", required=endpoint.key == "required"))
+    if endpoint.matches:
+        made.append(_header("If-Match", required=True))
+    return made
+
+
+def _header(name: str, *, required: bool) -> dict[str, Any]:
     shape = {"type": "string", "maxLength": 257}
-    required = endpoint.key == "required"
-    return [{"name": "Idempotency-Key", "in": "header", "required": required, "schema": shape}]
+    return {"name": name, "in": "header", "required": required, "schema": shape}
 
 
 def _responses(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
@@ -110,6 +116,7 @@ def _responses(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     codes = [*ALWAYS, *endpoint.refuses]
     codes += ["not_found"] if "{" in endpoint.path else []
     codes += CHANGING if endpoint.takes else []
+    codes += ["precondition_required", "version_conflict"] if endpoint.matches else []
     codes += ["idempotency_key_missing"] if endpoint.key == "required" else []
     made = {str(status): _good(body, refs) for status, body in endpoint.gives.items()}
     for code in codes:

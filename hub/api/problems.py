@@ -106,6 +106,8 @@ def answer(problem: Mapping[str, Json], headers: Mapping[str, str] | None = None
     kind = PROBLEMS[problem["code"]]
     if kind.retry_after:
         made.headers["Retry-After"] = str(kind.retry_after)
+    if problem["code"] == "version_conflict" and "version" in problem:
+        made.headers["ETag"] = f'"{problem["version"]}"'
     if kind.status == 401:
         made.headers["WWW-Authenticate"] = "Bearer"
     return made

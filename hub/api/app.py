@@ -1,5 +1,6 @@
 """The sub-application /v1, made of the tables of endpoints: let in, read, do, answer."""
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from hub.api.reading import decode, parse, read_body, read_query
 from hub.model import Json, write_json
 from hub.shop.versions import ANY
 
+WORTH_PACKING = 1024
 ENDPOINTS: tuple[Endpoint, ...] = (*products, *carts, *orders, *payments, *events, *jobs)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -79,12 +81,26 @@ async def _ask(api: Api, endpoint: Endpoint, request: web.Request) -> Ask:
 
 def _respond(ask: Ask, answer: Answer) -> web.Response:
     headers = answer.all_headers()
-    tag = headers.get("ETag")
-    if ask.endpoint.conditional and tag is not None and _known(ask.request, tag):
-        return web.Response(status=304, headers={"ETag": tag})
     kind = headers.pop("Content-Type", "application/json")
     body = write_json(_with_handoff(answer.body, answer.handoff))
-    return web.Response(status=answer.status, body=body, content_type=kind, headers=headers)
+    if ask.endpoint.kept_for is not None:
+        headers |= _caching(body, answer.version, ask.endpoint.kept_for)
+    tag = headers.get("ETag")
+    if ask.endpoint.conditional and tag is not None and _known(ask.request, tag):
+        kept: dict[str, str] = {n: headers[n] for n in ("ETag", "Cache-Control") if n in headers}
+        return web.Response(status=304, headers=kept)
+    made = web.Response(status=answer.status, body=body, content_type=kind, headers=headers)
+    if len(body) >= WORTH_PACKING:
+        made.headers["Vary"] = "Accept-Encoding"
+        made.enable_compression()  # where the caller takes it
+    return made
+
+
+def _caching(body: bytes, version: int | None, seconds: int) -> dict[str, str]:
+    """Let a caller keep an answer: its tag tells of the body, and of the version to change."""
+    digest = hashlib.sha256(body).hexdigest()[:16]
+    tag = f'W/"{digest}"' if version is None else f'"{version}.{digest}"'
+    return {"ETag": tag, "Cache-Control": f"private, max-age={seconds}"}
 
 
 def _with_handoff(body: Json, handoff: Mapping[str, str] | None) -> Json:
@@ -96,4 +112,7 @@ def _with_handoff(body: Json, handoff: Mapping[str, str] | None) -> Json:
 def _known(request: web.Request, tag: str) -> bool:
     """Say whether If-None-Match names the tag; weak comparison, as reads have it (RFC 9110)."""
     sent = ",".join(request.headers.getall("If-None-Match", []))
-    return any(known.strip().removeprefix("W/") in (tag, "*") for known in sent.split(","))
+    return any(
+        known.strip().removeprefix("W/") in (tag.removeprefix("W/"), "*")
+        for known in sent.split(",")
+    )

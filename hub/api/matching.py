@@ -1,5 +1,7 @@
 """If-Match: the ETag of what the caller has read; strong comparison, as changes have it.
 
+A tag begins with the version, which is all that a change is compared with.
+
 Source: RFC 9110 §13.1.1, RFC 6585 §3.
 """
 
@@ -11,7 +13,7 @@ from hub.errors import Refused
 from hub.shop.versions import ANY, Match
 
 HEADER = "If-Match"
-_TAG = re.compile(r'"([0-9]{1,18})"')
+_TAG = re.compile(r'"([0-9]{1,18})(?:\.[0-9a-f]{16})?"')
 
 
 def read(request: web.Request) -> Match:

@@ -119,6 +119,8 @@ def _responses(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     codes += ["precondition_required", "version_conflict"] if endpoint.matches else []
     codes += ["idempotency_key_missing"] if endpoint.key == "required" else []
     made = {str(status): _good(body, refs) for status, body in endpoint.gives.items()}
+    if endpoint.conditional:
+        made["304"] = {"description": "The caller has it already"}
     for code in codes:
         refusal = made.setdefault(str(PROBLEMS[code].status), {"description": "", **_REFUSAL})
         refusal["description"] = ", ".join(filter(None, [refusal["description"], code]))

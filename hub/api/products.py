@@ -9,6 +9,7 @@ from hub.shop.snapshots import product_snapshot
 from store import aggregates
 from store.tx import Tx
 
+KEPT = 10  # seconds: stock moves
 products = Endpoints()
 
 
@@ -29,7 +30,7 @@ async def add_product(ask: Ask) -> Answer:
     return await once.change(ask, work)
 
 
-@products.get("/products/{id}", may=EVERYONE, gives={200: Product})
+@products.get("/products/{id}", may=EVERYONE, gives={200: Product}, conditional=True, kept_for=KEPT)
 async def get_product(ask: Ask) -> Answer:
     """Give a product with its prices and what can be sold now."""
 

@@ -12,6 +12,7 @@ from hub.clock import Clock, SystemClock
 from hub.config import Config
 from hub.duties import Duties
 from hub.errors import ConfigError, Fault
+from hub.gcra import Meter, Quota
 from hub.health import Health
 from hub.http import Outbound
 from hub.pull import EVERY as PULLING
@@ -115,6 +116,7 @@ class Hub:
                 *public_routes(VERSION),
             ]
         )
+        limit = self.config.service.limits.api
         api = Api(
             store=self.store,
             clock=self.clock,
@@ -122,6 +124,7 @@ class Hub:
             rules=self.shop.rules,
             event_types=self.config.events,
             rewrite=self.router.job_of,
+            meter=Meter(Quota(limit.calls, limit.per.total_seconds())),
         )
         app.add_subapp("/v1", api_app(api))
         return app

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 
-from hub.api import matching, openapi, problems
+from hub.api import matching, openapi, problems, quota
 from hub.api.access import let_in
 from hub.api.carts import carts
 from hub.api.endpoint import Answer, Api, Ask, Endpoint
@@ -59,6 +59,7 @@ def _handle(api: Api, endpoint: Endpoint) -> Handle:
 async def _ask(api: Api, endpoint: Endpoint, request: web.Request) -> Ask:
     """Let the caller in, then read what was sent; in this order, so strangers learn nothing."""
     who = await let_in(api, endpoint, request)
+    quota.spend(api, who, request)
     query = read_query(endpoint.query, request)
     value, item = None, None
     if endpoint.takes is not None:

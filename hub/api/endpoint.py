@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from hub.clock import Clock
+from hub.gcra import Meter, Quota
 from hub.model import Json
 from hub.shop.rules import ShopRules
 from hub.shop.versions import ANY, Match
@@ -47,6 +48,7 @@ class Api:
         rules: The shop's settings.
         event_types: The shop's own event types -> the JSON Schema of their data.
         rewrite: Write the job of one route, by name, from an event; see store.replay.
+        meter: How often each key may call.
     """
 
     store: Store
@@ -55,6 +57,7 @@ class Api:
     rules: ShopRules
     event_types: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     rewrite: Rewrite | None = None
+    meter: Meter = field(default_factory=lambda: Meter(Quota(60_000, 60)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,10 @@ from hub.api.endpoint import Endpoint
 from hub.api.problems import MEDIA_TYPE, PROBLEMS
 
 REF = "#/components/schemas/{model}"
-ALWAYS = ("unauthenticated", "forbidden", "unknown_parameter", "validation_error", "internal")
+ALWAYS = (
+    "unauthenticated", "forbidden", "unknown_parameter", "validation_error", "quota_exceeded",
+    "internal",
+)  # fmt: skip
 CHANGING = (
     "too_large", "unsupported_media_type", "request_timeout", "not_stored",
     "idempotency_key_reused", "idempotency_key_in_progress",

@@ -18,6 +18,7 @@ from hub.model import Json, write_json
 MEDIA_TYPE = "application/problem+json"
 log = logs.get("api")
 REQUEST_ID = web.RequestKey("request_id", str)
+QUOTA = web.RequestKey("quota", dict[str, str])
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -105,7 +106,7 @@ def answer(problem: Mapping[str, Json], headers: Mapping[str, str] | None = None
     )
     kind = PROBLEMS[problem["code"]]
     if kind.retry_after:
-        made.headers["Retry-After"] = str(kind.retry_after)
+        made.headers["Retry-After"] = str(problem.get("retry_after", kind.retry_after))
     if problem["code"] == "version_conflict" and "version" in problem:
         made.headers["ETag"] = f'"{problem["version"]}"'
     if kind.status == 401:
@@ -127,6 +128,7 @@ def middleware(clock: Clock) -> Any:
         sent = await _guarded(request, handler)
         sent.headers["X-Request-Id"] = request[REQUEST_ID]
         sent.headers.setdefault("Cache-Control", "no-store")
+        sent.headers.update(request.get(QUOTA, {}))
         return sent
 
     return problems

@@ -63,10 +63,21 @@ def _version(value: Any) -> Any:
     return value
 
 
+class Calls(Part):
+    """So many calls within a time."""
+
+    calls: Annotated[Count, Field(le=100_000_000)] = 60_000
+    per: Duration = timedelta(minutes=1)
+
+
 class Limits(Part):
-    """What the request guard lets in: a body's size (413), and how long it may take (408)."""
+    """What the request guard lets in: a body's size (413), how long it may take (408), how often.
+
+    `api` is for each key, on each node.
+    """
 
     body: Size = 1 << 20
+    api: Calls = Calls()
     read_within: Duration = timedelta(seconds=10)
 
 

@@ -84,7 +84,8 @@ def _keys(model: type[BaseModel], prefix: str, met: dict[Any, str]) -> Iterator[
         path = f"{prefix}{field.alias or name}"
         inner, shape = _inside(hints[name])
         if inner is None:
-            yield Key(path, _takes(hints[name]), _default(path, field))
+            takes = _takes(hints[name])
+            yield Key(path, takes, _default(path, field, takes))
         elif inner in met:
             yield Key(path, f"as `{met[inner]}`", INHERITED)
         else:
@@ -136,13 +137,15 @@ def _metadata(hint: Any) -> list[Any]:
     return []
 
 
-def _default(path: str, field: FieldInfo) -> str:
+def _default(path: str, field: FieldInfo, takes: str) -> str:
     if field.is_required():
         return "**required**"
     value = BUILT_IN.get(path, field.get_default(call_default_factory=True))
     if value is None:
         inherits = path.rpartition(".")[2] in Defaults.model_fields
         return INHERITED if inherits else "none"
+    if takes == READERS[units.size]:
+        return f"`{_whole(value, units.BYTES)}`"
     return f"`{_text(value)}`" if value not in ((), {}) else "none"
 
 
@@ -155,8 +158,6 @@ def _text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):  # the only ones are percentages
         return f"{value:.0%}"
-    if isinstance(value, int) and value >= units.BYTES["KiB"]:
-        return _whole(value, units.BYTES)
     if isinstance(value, tuple | frozenset):
         return f"[{', '.join(sorted(value))}]"
     return str(value)

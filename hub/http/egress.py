@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -24,20 +25,34 @@ from hub.errors import Reject
 Network = IPv4Network | IPv6Network
 REUSE = 4.0  # seconds a pooled connection may have idled
 
-# `is_global` is True for these on Python 3.11: mapped and translated IPv4, tunnels, relays.
+# `is_global` is True for these on Python 3.11: translated IPv4, tunnels, relays, documentation.
 NEVER = tuple(
-    ip_network(net)
-    for net in (
-        "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10",
-        "192.88.99.0/24", "192.0.0.0/24",
-    )
+    ip_network(net) for net in ("2002::/16", "3fff::/20", "192.88.99.0/24", "192.0.0.0/24")
+)
+# All that is given out on the internet. Outside lie NAT64, SIIT, IPv4-compatible, site-local.
+# Source: https://www.iana.org/assignments/ipv6-address-space
+UNICAST = ip_network("2000::/3")
+# Ports below 1024 belong to other services, but for these; of the others, those that speak mail,
+# files, chat or telephony. Source: https://fetch.spec.whatwg.org/#port-blocking
+INNER_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
+WEB_PORTS = frozenset({80, 443})
+OTHER_PORTS = frozenset(
+    {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, *range(6665, 6670), 6679,
+     6697, 10080}
 )  # fmt: skip
 
 
 def public(address: str) -> bool:
     """Say whether an address is on the open internet, tunnels and mapped forms seen through."""
     found = _plain(address)
+    if found.version == 6 and found not in UNICAST:
+        return False
     return found.is_global and not found.is_multicast and not _within(found, NEVER)
+
+
+def web_port(port: int) -> bool:
+    """Say whether a port may be that of an API on the open internet."""
+    return port in WEB_PORTS or (1024 <= port <= 65535 and port not in OTHER_PORTS)
 
 
 class Guard:
@@ -52,12 +67,12 @@ class Guard:
         self.allow = tuple(ip_network(net) for net in allow)
         self.plain = plain
 
-    def permits(self, address: str) -> bool:
-        """Say whether this address may be reached."""
+    def permits(self, address: str, port: int = 443) -> bool:
+        """Say whether this address may be reached, at this port."""
         try:
             if _within(_plain(address), self.allow):
                 return True
-            return not self.plain and public(address)
+            return not self.plain and web_port(port) and public(address)
         except ValueError:
             return False
 
@@ -68,20 +83,45 @@ class Guard:
             Reject: The address may not be reached. An OSError would count as "nothing sent",
                 and be tried again for days.
         """
-        family, kind, proto, _, address = info
-        if not self.permits(str(address[0])):
-            raise self.refusal(str(address[0]))
+        family, kind, proto, _, (host, port, *_) = info
+        if not self.permits(str(host), port):
+            raise self.refusal(str(host), port)
         return socket.socket(family, kind, proto)
 
     def resolver(self) -> AbstractResolver:
         """Give a resolver that leaves out what may not be reached; needs a running loop."""
         return _Resolver(self)
 
-    def refusal(self, host: str) -> Reject:
+    def refusal(self, host: str, port: int = 443) -> Reject:
         """Say that a host may not be reached, and what would allow it."""
+        if not web_port(port):
+            return Reject(f"port {port} is no port of an API; egress.allow_private opens it")
         if self.plain:
             return Reject(f"plain http to {host} is only for networks in egress.allow_private")
         return Reject(f"{host} is no public address; egress.allow_private does not name it")
+
+
+def check_url(url: str, guard: Guard) -> None:
+    """See that a URL somebody gave us could be called at all; its name is looked up at each call.
+
+    Raises:
+        Reject: No https, no host, user information, a fragment, or what the guard refuses.
+    """
+    try:
+        found = URL(url)
+        host, port = found.host or "", found.port or 0
+    except ValueError:
+        raise Reject("the URL cannot be read") from None
+    plain = found.scheme == "http" and bool(guard.allow)
+    if not host or not (found.scheme == "https" or plain) or not url.isascii():
+        raise Reject("the URL must begin with https:// and name a host, in ASCII")
+    if found.raw_user is not None or "#" in url or " " in url or not url.isprintable():
+        raise Reject("the URL has user information, a fragment or a space in it")
+    literal = _literal(host)
+    if literal is not None and not guard.permits(literal, port):
+        raise guard.refusal(host, port)
+    if not guard.allow and (_inner(host, literal) or not web_port(port)):
+        raise guard.refusal(host, port)
 
 
 def target(base: str, path: str) -> URL:
@@ -144,10 +184,25 @@ class _Resolver(ThreadedResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         found = await super().resolve(host, port, family)
-        kept = [one for one in found if self._guard.permits(one["host"])]
+        kept = [one for one in found if self._guard.permits(one["host"], port)]
         if found and not kept:
-            raise self._guard.refusal(host)
+            raise self._guard.refusal(host, port)
         return kept
+
+
+def _literal(host: str) -> str | None:
+    """Read a host that is an address in any spelling resolvers take (`127.1`, `0x7f000001`)."""
+    with suppress(ValueError):
+        return str(_plain(host))
+    with suppress(OSError):
+        return socket.inet_ntoa(socket.inet_aton(host.rstrip(".")))
+    return None
+
+
+def _inner(host: str, literal: str | None) -> bool:
+    """Say whether a name can only be one of an inner network."""
+    name = host.rstrip(".").lower()
+    return literal is None and ("." not in name or name.endswith(INNER_NAMES))
 
 
 def _plain(address: str) -> IPv4Address | IPv6Address:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp.resolver import ThreadedResolver
 
 from hub.errors import Reject
-from hub.http.egress import Guard, Trip, public, session, target
+from hub.http.egress import Guard, Trip, check_url, public, session, target, web_port
 
 HOSTILE = [
     "127.0.0.1", "127.1.2.3", "0.0.0.0", "0.1.2.3", "::1", "::", "10.0.0.1", "172.16.0.1",
@@ -21,6 +21,16 @@ HOSTILE = [
     "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1",  # NAT64
     "2002:7f00:1::", "2002:a9fe:a9fe::1", "2002:c0a8:101::1",  # 6to4
     "192.88.99.1", "192.0.0.192", "192.0.0.8",  # relays and IETF protocol assignments
+    "::ffff:0:7f00:1", "::ffff:0:a9fe:a9fe",  # SIIT
+    "::ffff:7f00:1", "::ffff:c0a8:101", "::ffff:6440:1", "0:0:0:0:0:ffff:7f00:1",  # mapped, in hex
+    "0000:0000:0000:0000:0000:0000:0000:0001", "::7f00:1", "::8.8.8.8",
+    "64:ff9b::10.0.0.1", "64:ff9b::8.8.8.8", "64:ff9b:1:ffff::7f00:1",
+    "2001::1", "2001:0:7f00:1::", "2001:10::1", "2001:2::1",  # Teredo, ORCHID, benchmarking
+    "3fff::1", "3fff:fff::1", "5f00::1", "4000::1", "8000::1", "e000::1", "fe00::1",
+    "febf::1", "feff::1", "fdff:ffff::1", "ff01::1", "ff05::2", "fe80::5efe:7f00:1",
+    "127.255.255.254", "169.254.0.1", "169.254.170.2", "100.127.255.255", "198.19.255.255",
+    "0.0.0.1", "172.20.10.2", "192.168.255.255", "10.255.255.255", "225.0.0.1", "248.1.1.1",
+    "254.255.255.254", "192.0.0.1", "192.0.0.170", "192.88.99.2",
 ]  # fmt: skip
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "2606:4700::1111", "2a00:1450:4001::1",
           "::ffff:8.8.8.8"]  # fmt: skip
@@ -41,6 +51,61 @@ def test_an_open_address_is_public(address):
 @pytest.mark.parametrize("address", ["", "localhost", "127.1", "2130706433", "0x7f.0.0.1", "::1::"])
 def test_what_is_no_address_is_not_permitted(address):
     assert not Guard(["127.0.0.0/8"]).permits(address)
+
+
+@pytest.mark.parametrize("port", [0, 1, 22, 25, 110, 143, 445, 465, 587, 993, 2049, 6000, 6667])
+def test_a_port_of_another_service_is_refused_where_nothing_allows_it(port):
+    info = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("8.8.8.8", port))
+    with pytest.raises(Reject, match="no port of an API"):
+        Guard().socket(info)
+    assert not web_port(port)
+    assert Guard(["8.8.8.8/32"]).permits("8.8.8.8", port)
+
+
+@pytest.mark.parametrize("port", [80, 443, 1024, 4443, 8080, 8443, 65535])
+def test_a_port_of_an_api_is_let_through(port):
+    assert Guard().permits("8.8.8.8", port)
+
+
+REFUSED_URLS = [
+    "", "x", "/", "https://", "https:///x", "http://shop.example.com/hook", "ftp://x.example/",
+    "file:///etc/passwd", "gopher://x.example/", "//x.example/", "https://user@x.example.com/",
+    "https://user:pw@x.example.com/", "https://x.example.com/#top", "https://x.example.com/ a",
+    "https://x.example.com/\r\nHost: y", "https://x.example.com:99999/", "https://[::1/",
+    "https://127.0.0.1/", "https://127.0.0.1./", "https://127.1/", "https://2130706433/",
+    "https://0x7f000001/", "https://0x7f.0.0.1/", "https://0177.0.0.1/", "https://0/",
+    "https://017700000001/", "https://[::1]/", "https://[::ffff:127.0.0.1]/",
+    "https://[::ffff:7f00:1]/", "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/",
+    "https://[fe80::1%25eth0]/", "https://169.254.169.254/latest/meta-data/",
+    "https://\u2460\u2461\u2466.0.0.1/", "https://127\u30020\u30020\u30021/",
+    "https://localhost/", "https://localhost./", "https://LOCALHOST/", "https://hub/",
+    "https://db.internal/", "https://metadata.google.internal/", "https://printer.local/",
+    "https://x.localhost/", "https://nas.home.arpa/", "https://8.8.8.8:25/",
+    "https://x.example.com:22/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", REFUSED_URLS)
+def test_a_url_that_leads_inside_or_nowhere_is_refused(url):
+    with pytest.raises(Reject):
+        check_url(url, Guard())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://shop.example.com/hook?x=1", "https://8.8.8.8/", "https://x.example.com:8443/a%20b",
+     "https://[2606:4700::1111]/", "https://xn--bcher-kva.example/hook"],
+)  # fmt: skip
+def test_a_url_on_the_open_internet_is_let_through(url):
+    check_url(url, Guard())
+
+
+def test_an_allow_list_lets_its_own_urls_through_and_no_other_address():
+    guard = Guard(["127.0.0.0/8"])
+    check_url("http://127.0.0.1:9000/hook", guard)
+    check_url("https://localhost:9000/hook", guard)
+    with pytest.raises(Reject):
+        check_url("http://10.0.0.1/hook", guard)
 
 
 def test_an_allow_list_adds_its_networks_and_no_others():
@@ -141,6 +206,46 @@ def answers(*addresses):
         ]  # fmt: skip
 
     return resolve
+
+
+NUMERIC = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0"]  # what resolvers still read
+
+
+@pytest.mark.parametrize("host", NUMERIC)
+async def test_no_odd_spelling_of_an_address_leads_inside(host):
+    async with Canary() as canary, session(Guard(), None) as way:
+        with pytest.raises((Reject, aiohttp.InvalidURL)):
+            await way.get(f"http://{host}:{canary.port}/")
+    assert canary.connects == 0
+
+
+class Rebinding:
+    """A resolver that gives an open address at first, and 127.0.0.1 from then on."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self):
+        async def resolve(resolver, host, port=0, family=socket.AF_UNSPEC):
+            self.asked += 1
+            given = "8.8.8.8" if self.asked == 1 else "127.0.0.1"
+            return await answers(given)(resolver, host, port)
+
+        return resolve
+
+
+async def test_a_rebinding_name_reaches_nothing_however_often_it_is_called(monkeypatch):
+    rebinding = Rebinding()
+    monkeypatch.setattr(ThreadedResolver, "resolve", rebinding())
+    assert [a["host"] for a in await ThreadedResolver().resolve("rebound.example")] == ["8.8.8.8"]
+    async with Canary() as canary:
+        for guarded in (Guard(), Blind()):
+            async with session(guarded, None) as way:
+                for _ in range(10):
+                    with pytest.raises(Reject):
+                        await way.get(f"http://rebound.example:{canary.port}/")
+    assert canary.connects == 0
+    assert rebinding.asked > 2
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "rebound.example", "[::ffff:127.0.0.1]"])

@@ -5,8 +5,10 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, Select, bindparam, insert, select, update
 
+from store.catalog_schema import products
+from store.money_schema import cases, payments, refunds
 from store.schema import upserting
-from store.shop_schema import carts, cases, customers, orders, payments, products, refunds
+from store.shop_schema import carts, customers, orders
 from store.tx import Tx
 
 Stored = Row[Any]

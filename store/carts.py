@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Row, and_, func, insert, select, update
 
 from store.catalog import title
-from store.shop_schema import cart_lines, carts, prices, products, variants
+from store.catalog_schema import prices, products, variants
+from store.shop_schema import cart_lines, carts
 from store.tx import Tx
 
 

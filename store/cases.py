@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from store.shop_schema import cases
+from store.money_schema import cases
 from store.tx import Tx
 
 

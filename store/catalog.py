@@ -5,8 +5,15 @@ from typing import Any
 
 from sqlalchemy import Row, and_, func, insert, or_, select, update
 
+from store.catalog_schema import (
+    DEFAULT_LOCATION,
+    prices,
+    products,
+    stock,
+    stock_movements,
+    variants,
+)
 from store.schema import upserting
-from store.shop_schema import DEFAULT_LOCATION, prices, products, stock, stock_movements, variants
 from store.tx import Tx
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row, Select, insert, or_, select, update
 
 from store import catalog
-from store.shop_schema import DEFAULT_LOCATION, order_lines, orders, reservations
+from store.catalog_schema import DEFAULT_LOCATION
+from store.shop_schema import order_lines, orders, reservations
 from store.tx import Tx
 
 FIRST_NUMBER = 1000

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, delete, exists, or_, select, text, update
 
+from store.money_schema import OPEN, payment_facts, payment_refs, payments, refunds
 from store.schema import upserting
-from store.shop_schema import OPEN, orders, payment_facts, payment_refs, payments, refunds
+from store.shop_schema import orders
 from store.tx import Tx
 
 # Built once: these run several times for every fact.

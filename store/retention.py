@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
 from store.bulk import in_state
+from store.money_schema import refunds
 from store.schema import (
     attempts,
     audit,
@@ -44,7 +45,6 @@ from store.schema import (
     job_keys,
     jobs,
 )
-from store.shop_schema import refunds
 from store.store import Store
 from store.tx import Tx, padded
 

@@ -11,9 +11,10 @@ from sqlalchemy import Row, Select, literal, null, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model import Json, rfc3339
+from store.money_schema import cases, payment_facts, payments, refunds
 from store.reads import shown_attempt, shown_job
 from store.schema import attempts, audit, events, inbox, job_history, jobs
-from store.shop_schema import carts, cases, orders, payment_facts, payments, refunds
+from store.shop_schema import carts, orders
 
 RANKS = ("call", "webhook", "fact", "event", "job")
 PENDING = ("waiting", "ready")

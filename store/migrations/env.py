@@ -2,7 +2,9 @@
 
 from alembic import context
 
-import store.shop_schema  # noqa: F401 -- its tables belong to the same metadata
+import store.catalog_schema
+import store.money_schema
+import store.shop_schema  # noqa: F401 -- their tables belong to the same metadata
 from store.schema import metadata
 
 context.configure(

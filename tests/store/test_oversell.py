@@ -7,7 +7,7 @@ from hub.effects import Effect, keyed
 from hub.errors import Refused
 from hub.shop import Shop
 from hub.shop.rules import ShopRules
-from store import schema, shop_checks, shop_schema, verify
+from store import catalog_schema, schema, shop_checks, verify
 
 DAY = timedelta(hours=24)
 PAYS = {
@@ -50,8 +50,8 @@ async def test_no_more_is_sold_than_there_is(store) -> None:
     assert sum(sold) == STOCK
     async with store.read() as connection:
         stock = [tuple(r) for r in await connection.execute(
-            shop_schema.stock.select().with_only_columns(
-                shop_schema.stock.c.on_hand, shop_schema.stock.c.reserved))]  # fmt: skip
+            catalog_schema.stock.select().with_only_columns(
+                catalog_schema.stock.c.on_hand, catalog_schema.stock.c.reserved))]  # fmt: skip
         assert stock == [(STOCK, STOCK)] * 2
         checks = await verify.verify(connection, (*verify.CHECKS, *shop_checks.CHECKS))
         assert [one for one in checks if one["broken"]] == []
@@ -63,7 +63,7 @@ async def test_a_broken_sum_is_named_in_plain_numbers(store) -> None:
     price = {"amount": 1250, "currency": "EUR"}
     variant = {"sku": "MUG", "prices": [price], "on_hand": STOCK}
     await do(store, "create_product", title="Mug", variants=[variant])
-    await store.write(lambda tx: tx.run(shop_schema.stock.update().values(on_hand=STOCK + 1)))
+    await store.write(lambda tx: tx.run(catalog_schema.stock.update().values(on_hand=STOCK + 1)))
     async with store.read() as connection:
         checks = await verify.verify(connection, shop_checks.CHECKS)
     [broken] = [one for one in checks if one["broken"]]

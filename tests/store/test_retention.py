@@ -11,10 +11,10 @@ from hub.model import Aggregate, Event, Request
 from store import operate, reads, retention, schema
 from store.audit import note
 from store.inbox import Receipt, Taken
+from store.money_schema import refunds
 from store.retention import Retention, Terms
 from store.settle import Completion
 from store.shop_checks import CHECKS as SHOP_CHECKS
-from store.shop_schema import refunds
 from store.tx import key16
 from store.verify import CHECKS, verify
 

@@ -3,14 +3,12 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select
 
 from store.catalog_schema import (
-    DEFAULT_LOCATION,
     prices,
     products,
     stock,
-    stock_movements,
     variants,
 )
 from store.schema import upserting
@@ -25,59 +23,6 @@ def add_variant(tx: Tx, **values: Any) -> bool:
 def add_price(tx: Tx, variant: str, *, currency: str, amount: int) -> None:
     """Insert a price."""
     tx.run(insert(prices), {"variant_id": variant, "currency": currency, "amount": amount})
-
-
-def add_stock(tx: Tx, variant: str, *, on_hand: int, backorder_limit: int) -> None:
-    """Begin to count a variant's stock, with the movement that brought it."""
-    place = {"variant_id": variant, "location_id": DEFAULT_LOCATION}
-    tx.run(insert(stock), {**place, "on_hand": on_hand, "backorder_limit": backorder_limit})
-    if on_hand:
-        add_movement(tx, variant, on_hand=on_hand, reason="received")
-
-
-def add_movement(
-    tx: Tx,
-    variant: str,
-    *,
-    on_hand: int = 0,
-    reserved: int = 0,
-    reason: str,
-    ref: str | None = None,
-) -> None:
-    """Write down what changed a stock, and why."""
-    tx.run(
-        insert(stock_movements),
-        {
-            "variant_id": variant,
-            "location_id": DEFAULT_LOCATION,
-            "delta_on_hand": on_hand,
-            "delta_reserved": reserved,
-            "reason": reason,
-            "ref": ref,
-            "at": tx.now,
-        },
-    )
-
-
-def take(tx: Tx, variant: str, qty: int) -> bool:
-    """Reserve stock if there is so much; the only way to take it, with no read before."""
-    statement = (
-        update(stock)
-        .where(
-            stock.c.variant_id == variant,
-            stock.c.location_id == DEFAULT_LOCATION,
-            stock.c.on_hand + stock.c.backorder_limit - stock.c.reserved >= qty,
-        )
-        .values(reserved=stock.c.reserved + qty)
-    )
-    return tx.run(statement) == 1
-
-
-def available(tx: Tx, variant: str) -> int:
-    """Say how many could be taken now; for people, never to decide by."""
-    left = func.sum(stock.c.on_hand + stock.c.backorder_limit - stock.c.reserved)
-    row = tx.row(select(left).where(stock.c.variant_id == variant))
-    return int(row[0] or 0) if row else 0
 
 
 def find_variants(tx: Tx, words: Collection[str], currency: str) -> dict[str, Row[Any]]:

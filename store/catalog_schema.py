@@ -28,6 +28,11 @@ variants = table(
     word("sku", unique=True),
     word("title", null=True),
     number("track_inventory"),
+    word("status", server_default="active"),
+    word("tax_class", server_default="standard"),
+    number("weight", null=True),  # grams
+    json("metadata", server_default="{}"),
+    *aggregate(server_default="0"),
     Index("variants_product", "product_id", "position"),
 )
 
@@ -36,6 +41,29 @@ prices = table(
     word("variant_id", primary_key=True),
     word("currency", primary_key=True),
     number("amount"),
+    number("list_amount", null=True),
+)
+
+# Prices for a time go before the price that always holds; of several the one that began last.
+dated_prices = table(
+    "dated_prices",
+    Column("n", Int, primary_key=True, autoincrement=True),
+    word("variant_id"),
+    word("currency"),
+    number("amount"),
+    number("list_amount", null=True),
+    at("valid_from"),
+    at("valid_to", null=True),
+    Index("dated_prices_of", "variant_id", "currency", "valid_from"),
+    counted=True,
+)
+
+# The default location needs no row.
+locations = table(
+    "locations",
+    word("id", primary_key=True),
+    word("title"),
+    at("created_at"),
 )
 
 stock = table(
@@ -63,4 +91,34 @@ stock_movements = table(
     at("at"),
     Index("movements_of_stock", "variant_id", "location_id"),
     counted=True,
+)
+
+promotions = table(
+    "promotions",
+    word("id", primary_key=True),
+    word("code", unique=True),
+    word("kind"),
+    number("value"),  # hundredths of a percent, or minor units
+    word("currency", null=True),
+    number("min_total", null=True),
+    at("starts_at", null=True),
+    at("ends_at", null=True),
+    number("max_uses", null=True),
+    number("max_per_customer", null=True),
+    number("used", server_default="0"),
+    number("active", server_default="1"),
+    json("metadata"),
+    *aggregate(),
+)
+
+promotion_uses = table(
+    "promotion_uses",
+    word("promotion_id"),
+    word("order_id"),
+    word("customer_id"),
+    word("state"),
+    at("at"),
+    PrimaryKeyConstraint("promotion_id", "order_id"),
+    Index("promotion_uses_order", "order_id"),
+    Index("promotion_uses_customer", "promotion_id", "customer_id"),
 )

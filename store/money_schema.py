@@ -81,9 +81,29 @@ refunds = table(
     word("provider_ref", null=True),
     word("job", null=True, unique=True),
     word("error", null=True),
+    json("lines", null=True),
+    number("restock", server_default="0"),
     *aggregate(),
     UniqueConstraint("payment_id", "provider_ref"),
     Index("refunds_order", "order_id"),
+)
+
+disputes = table(
+    "disputes",
+    word("id", primary_key=True),
+    word("payment_id"),
+    word("order_id", null=True),
+    word("connector"),
+    word("provider_ref"),
+    number("amount", null=True),
+    word("currency", null=True),
+    word("reason", null=True),
+    word("state"),  # the provider's word
+    number("open", server_default="1"),
+    at("evidence_due_by", null=True),
+    *aggregate(),
+    UniqueConstraint("connector", "provider_ref"),
+    Index("disputes_payment", "payment_id"),
 )
 
 cases = table(
@@ -97,6 +117,8 @@ cases = table(
     word("resolution", null=True),
     word("resolved_by", null=True),
     at("resolved_at", null=True),
+    number("accepted", server_default="0"),  # what it tells of is right as it is, says a person
+    word("note", null=True),
     *aggregate(),
     Index("cases_open", "kind", "subject", unique=True,
           sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),

@@ -6,9 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, insert, or_, select, update
 
-from store import catalog
-from store.catalog_schema import DEFAULT_LOCATION
-from store.shop_schema import order_lines, orders, reservations
+from store.shop_schema import order_lines, orders
 from store.tx import Tx
 
 FIRST_NUMBER = 1000
@@ -38,34 +36,6 @@ def find(tx: Tx, word: str) -> Row[Any] | None:
     """Find an order by our id, or else by the shop's own reference."""
     found = tx.rows(select(orders).where(or_(orders.c.id == word, orders.c.external_ref == word)))
     return next((row for row in found if row.id == word), found[0] if found else None)
-
-
-def reserve(tx: Tx, line: Mapping[str, Any], *, expires_at: datetime | None) -> bool:
-    """Take stock for one order line; False where there is too little."""
-    if not catalog.take(tx, line["variant_id"], line["qty"]):
-        return False
-    held = {
-        "order_line_id": line["id"],
-        "order_id": line["order_id"],
-        "variant_id": line["variant_id"],
-        "location_id": DEFAULT_LOCATION,
-        "qty": line["qty"],
-        "state": "held",
-        "expires_at": expires_at,
-    }
-    tx.run(insert(reservations), held)
-    catalog.add_movement(
-        tx, line["variant_id"], reserved=line["qty"], reason="reserved", ref=line["id"]
-    )
-    return True
-
-
-def commit_reservations(tx: Tx, order: str) -> None:
-    """Keep an order's stock for good: it is placed."""
-    statement = update(reservations).where(
-        reservations.c.order_id == order, reservations.c.state == "held"
-    )
-    tx.run(statement.values(state="committed", expires_at=None))
 
 
 def page(

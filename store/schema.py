@@ -54,9 +54,9 @@ def table(name: str, *parts: Any, counted: bool = False, **more: Any) -> Table:
     return Table(name, metadata, *parts, sqlite_strict=True, sqlite_autoincrement=counted, **more)
 
 
-def at(name: str, *, null: bool = False) -> Column[datetime]:
+def at(name: str, *, null: bool = False, **more: Any) -> Column[datetime]:
     """Declare a time column."""
-    return Column(name, Time, nullable=null)
+    return Column(name, Time, nullable=null, **more)
 
 
 def word(name: str, *, null: bool = False, **more: Any) -> Column[str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Column, Dialect, Text
+from sqlalchemy import Column, Dialect, Text, text
 from sqlalchemy.types import TypeDecorator
 
 from hub.model import Json, read_json, write_json
@@ -24,18 +24,22 @@ class JsonText(TypeDecorator[Json]):
         return None if value is None else read_json(value)
 
 
-def json(name: str, *, null: bool = False) -> Column[Json]:
+def json(name: str, *, null: bool = False, **more: Any) -> Column[Json]:
     """Declare a JSON column."""
-    return Column(name, JsonText, nullable=null)
+    return Column(name, JsonText, nullable=null, **more)
 
 
-def aggregate() -> list[Column[Any]]:
-    """Give what every aggregate has: a version per change, a sequence per event."""
+def aggregate(**times: Any) -> list[Column[Any]]:
+    """Give what every aggregate has: a version per change, a sequence per event.
+
+    Args:
+        times: Of the time columns, where they came to a table later than its rows.
+    """
     return [
         number("version", server_default="1"),
         number("sequence", server_default="0"),
-        at("created_at"),
-        at("updated_at"),
+        at("created_at", **times),
+        at("updated_at", **times),
     ]
 
 
@@ -54,3 +58,8 @@ def sums() -> list[Column[Any]]:
     """Give what the ledger comes to; kept for reading, `hub verify` adds it up again."""
     names = ("authorized", "captured", "refunded", "charged_back")
     return [number(name, server_default="0") for name in names]
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """Say which rows an index holds, for both stores."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}

@@ -6,14 +6,21 @@ E-mail, names and addresses stay clear, since they are searched.
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, UniqueConstraint
 
 from store.schema import Int, at, number, table, word
-from store.shop_columns import aggregate, json, person, sums
+from store.shop_columns import aggregate, json, only_where, person, sums
 
 customers = table(
     "customers",
     word("id", primary_key=True),
     *person(email=True),
+    word("status", server_default="active"),
+    word("consent_status", null=True),
+    word("consent_source", null=True),
+    at("consent_at", null=True),
+    word("external_ref", null=True),
+    json("metadata", server_default="{}"),
     *aggregate(),
     UniqueConstraint("email"),
+    Index("customers_external_ref", "external_ref", unique=True),
 )
 
 carts = table(
@@ -26,7 +33,12 @@ carts = table(
     word("order_id", null=True, unique=True),
     at("expires_at"),
     json("metadata"),
+    json("billing_address", null=True),
+    json("shipping_address", null=True),
+    json("codes", server_default="[]"),
+    word("shipping_code", null=True),
     *aggregate(),
+    Index("carts_quiet", "state", "updated_at", **only_where("state IN ('open', 'abandoned')")),
 )
 
 # An open cart has no prices of its own: they are the catalogue's until the cart is completed.
@@ -64,7 +76,19 @@ orders = table(
     at("authorized_at", null=True),
     at("paid_at", null=True),
     json("metadata"),
+    word("fulfilment_status", server_default="unfulfilled"),
+    word("staff_hold", null=True),
+    word("coupon", null=True),
+    word("shipping_code", null=True),
+    number("prices_include_tax", server_default="0"),
+    number("shipping_tax", server_default="0"),
+    word("cancel_reason", null=True),
+    at("cancelled_at", null=True),
+    at("fulfilled_at", null=True),
+    at("closed_at", null=True),
     *aggregate(),
+    Index("orders_due", "expires_at", **only_where("lifecycle = 'pending_payment'")),
+    Index("orders_fulfilled", "fulfilled_at", **only_where("lifecycle = 'placed'")),
     Index("orders_email", "email", "n"),
     Index("orders_customer", "customer_id", "n"),
     counted=True,
@@ -80,6 +104,10 @@ order_lines = table(
     word("title"),
     number("gift", server_default="0"),
     *(number(name) for name in ("qty", "unit_price", "discount", "tax", "total")),
+    *(number(name, server_default="0") for name in ("qty_fulfilled", "qty_returned")),
+    number("qty_cancelled", server_default="0"),
+    word("tax_class", null=True),
+    number("tax_rate", null=True),  # hundredths of a percent; null: its shop has told the tax only
     UniqueConstraint("order_id", "position"),
 )
 
@@ -96,4 +124,65 @@ reservations = table(
     Index("reservations_order", "order_id"),
     Index("reservations_stock", "variant_id", "location_id"),
     counted=True,
+)
+
+# One row for every taxable thing, also without tax: "exempt" is not "nobody has worked it out".
+tax_lines = table(
+    "tax_lines",
+    Column("n", Int, primary_key=True, autoincrement=True),
+    word("order_id"),
+    word("line_id", null=True),  # null: the shipping
+    word("tax_class", null=True),
+    word("treatment"),
+    number("rate"),
+    number("base"),
+    number("amount"),
+    Index("tax_lines_order", "order_id"),
+    counted=True,
+)
+
+order_adjustments = table(
+    "order_adjustments",
+    Column("n", Int, primary_key=True, autoincrement=True),
+    word("order_id"),
+    word("line_id", null=True),
+    word("kind"),
+    word("code", null=True),
+    number("amount"),
+    Index("order_adjustments_order", "order_id"),
+    counted=True,
+)
+
+order_notes = table(
+    "order_notes",
+    Column("n", Int, primary_key=True, autoincrement=True),
+    word("order_id"),
+    word("who"),
+    word("text"),
+    at("at"),
+    Index("order_notes_order", "order_id"),
+    counted=True,
+)
+
+fulfilments = table(
+    "fulfilments",
+    word("id", primary_key=True),
+    word("order_id"),
+    word("state"),
+    word("carrier", null=True),
+    word("tracking", null=True),
+    *(at(f"{word}_at", null=True) for word in ("packed", "shipped", "delivered")),
+    *(at(f"{word}_at", null=True) for word in ("cancelled", "returned")),
+    json("metadata"),
+    *aggregate(),
+    Index("fulfilments_order", "order_id"),
+)
+
+fulfilment_lines = table(
+    "fulfilment_lines",
+    word("fulfilment_id"),
+    word("order_line_id"),
+    number("qty"),
+    number("qty_returned", server_default="0"),
+    PrimaryKeyConstraint("fulfilment_id", "order_line_id"),
 )

@@ -6,9 +6,11 @@ from hub.api import once
 from hub.api.endpoint import EVERYONE, SHOP, Answer, Ask, Endpoints, made_now
 from hub.errors import Refused
 from hub.shop.carts import CompleteCart, Completion, NewCart, complete_cart, create_cart
-from hub.shop.events import Cart
+from hub.shop.catalog_shapes import Cart
+from hub.shop.catalog_snapshots import cart_snapshot
+from hub.shop.money_snapshots import payment_snapshot
 from hub.shop.payments import handoff_of, payment_row
-from hub.shop.snapshots import cart_snapshot, order_view, payment_snapshot
+from hub.shop.snapshots import order_view
 from store import aggregates
 from store.tx import Tx
 

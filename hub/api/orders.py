@@ -10,10 +10,11 @@ from hub.api import once, paging
 from hub.api.endpoint import EVERYONE, SHOP, Answer, Ask, Endpoints, Query, made_now
 from hub.errors import Refused
 from hub.model import Json
-from hub.shop.events import Lifecycle, Order
 from hub.shop.ledger import PaymentStatus
+from hub.shop.money_snapshots import case_snapshot, payment_snapshot, refund_snapshot
+from hub.shop.order_shapes import Lifecycle, Order
 from hub.shop.orders import NewOrder, create_order
-from hub.shop.snapshots import case_snapshot, order_view, payment_snapshot, refund_snapshot
+from hub.shop.snapshots import order_view
 from store import aggregates, cases, payments
 from store import orders as kept
 from store.timeline import timeline

@@ -3,10 +3,10 @@
 from hub.api import once
 from hub.api.endpoint import EVERYONE, REFUNDERS, SHOP, Answer, Ask, Endpoints, made_now
 from hub.errors import Refused
-from hub.shop.events import Payment, RefundSnapshot
+from hub.shop.money_shapes import Payment, RefundSnapshot
+from hub.shop.money_snapshots import payment_snapshot, refund_snapshot
 from hub.shop.payments import handoff_of, payment_row
 from hub.shop.refunds import RefundWish, RequestRefund, request_refund
-from hub.shop.snapshots import payment_snapshot, refund_snapshot
 from store import aggregates
 from store.tx import Tx
 

@@ -4,8 +4,8 @@ from hub.api import once
 from hub.api.endpoint import EVERYONE, SHOP, Answer, Ask, Endpoints, made_now
 from hub.errors import Refused
 from hub.shop.catalog import NewProduct, create_product
-from hub.shop.events import Product
-from hub.shop.snapshots import product_snapshot
+from hub.shop.catalog_shapes import Product
+from hub.shop.catalog_snapshots import product_snapshot
 from store import aggregates
 from store.tx import Tx
 

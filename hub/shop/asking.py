@@ -11,8 +11,8 @@ from hub.routing import direct_job
 from hub.shop.booking import open_payment
 from hub.shop.events import Cause, tell
 from hub.shop.inputs import Input, Word
+from hub.shop.money_snapshots import payment_snapshot
 from hub.shop.rules import ShopRules, invalid
-from hub.shop.snapshots import payment_snapshot
 from store import aggregates, orders
 from store.aggregates import Stored
 from store.tx import Tx

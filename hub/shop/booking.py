@@ -8,8 +8,8 @@ from typing import Any
 from hub.ids import new_id
 from hub.shop.events import Cause, tell
 from hub.shop.ledger import Entry, payment_state, sums
+from hub.shop.money_snapshots import payment_snapshot
 from hub.shop.reckoning import SUMS, entries_of
-from hub.shop.snapshots import payment_snapshot
 from store import aggregates, payments
 from store.aggregates import Stored
 from store.tx import Tx

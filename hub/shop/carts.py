@@ -8,21 +8,17 @@ from hub.errors import Refused
 from hub.ids import new_id
 from hub.model import Json
 from hub.shop.asking import PaymentWish, ask_payment, check_wish
+from hub.shop.catalog_snapshots import cart_snapshot, cart_totals
 from hub.shop.customers import customer_for
 from hub.shop.events import Cause, tell
 from hub.shop.inputs import Currency, Email, Input, Metadata, Price, Qty, Word
+from hub.shop.money_snapshots import payment_snapshot
 from hub.shop.orders import write_order
 from hub.shop.reckoning import reckon
 from hub.shop.rules import ShopRules, invalid, mismatch
-from hub.shop.snapshots import (
-    PERSON,
-    cart_snapshot,
-    cart_totals,
-    order_snapshot,
-    order_view,
-    payment_snapshot,
-)
-from store import aggregates, carts, catalog, orders, payments
+from hub.shop.snapshot import PERSON
+from hub.shop.snapshots import order_snapshot, order_view
+from store import aggregates, carts, catalog, orders, payments, stock
 from store.aggregates import Stored
 from store.tx import Tx
 
@@ -219,7 +215,7 @@ def _take(tx: Tx, order: Stored, lines: list[dict[str, Any]]) -> None:
     short = [
         line
         for line in sorted(lines, key=lambda line: (line["variant_id"], line["position"]))
-        if not orders.reserve(tx, line, expires_at=order.expires_at)
+        if stock.reserve(tx, line, expires_at=order.expires_at) is None
     ]
     if short:
         items = [
@@ -227,7 +223,7 @@ def _take(tx: Tx, order: Stored, lines: list[dict[str, Any]]) -> None:
                 "variant": line["variant_id"],
                 "sku": line["sku"],
                 "requested": line["qty"],
-                "available": catalog.available(tx, line["variant_id"]),
+                "available": stock.available(tx, line["variant_id"]),
             }
             for line in short
         ]

@@ -6,7 +6,7 @@ from hub.ids import new_id
 from hub.model import Json
 from hub.shop.events import Cause, tell
 from hub.shop.guard import FOUND, HOLDS, Problem
-from hub.shop.snapshots import case_snapshot
+from hub.shop.money_snapshots import case_snapshot
 from store import aggregates, cases
 from store.aggregates import Stored
 from store.tx import Tx

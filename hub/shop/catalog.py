@@ -7,11 +7,11 @@ from pydantic import Field
 from hub.errors import Refused
 from hub.ids import new_id
 from hub.model import Json
+from hub.shop.catalog_snapshots import product_snapshot
 from hub.shop.events import Cause, tell
 from hub.shop.inputs import Count, Input, Metadata, Price, Word
 from hub.shop.rules import ShopRules, invalid
-from hub.shop.snapshots import product_snapshot
-from store import aggregates, catalog
+from store import aggregates, catalog, stock
 from store.tx import Tx
 
 
@@ -82,7 +82,7 @@ def _add_variant(
     for price in item.prices:
         catalog.add_price(tx, ident, currency=price.currency, amount=price.amount)
     if item.track_inventory:
-        catalog.add_stock(tx, ident, on_hand=item.on_hand, backorder_limit=item.backorder_limit)
+        stock.begin(tx, ident, on_hand=item.on_hand, backorder_limit=item.backorder_limit)
 
 
 def _check_prices(item: NewVariant, where: str, rules: ShopRules) -> None:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from hub.ids import new_id
+from hub.shop.catalog_snapshots import customer_snapshot
 from hub.shop.events import Cause, tell
-from hub.shop.snapshots import PERSON, customer_snapshot
+from hub.shop.snapshot import PERSON
 from store import customers
 from store.aggregates import Stored
 from store.tx import Tx

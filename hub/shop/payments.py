@@ -14,9 +14,9 @@ from hub.shop.guard import Problem
 from hub.shop.inputs import Input, Word
 from hub.shop.ledger import drifted
 from hub.shop.matching import bind, match
+from hub.shop.money_snapshots import payment_snapshot
 from hub.shop.reckoning import FINAL, entries_of, reckon
 from hub.shop.rules import ShopRules
-from hub.shop.snapshots import payment_snapshot
 from store import aggregates, payments
 from store.aggregates import Stored
 from store.tx import Tx

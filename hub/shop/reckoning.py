@@ -11,7 +11,7 @@ from hub.shop.events import Cause, tell
 from hub.shop.guard import Account, Judgement, account, judge
 from hub.shop.ledger import Entry, Sums, payment_status
 from hub.shop.snapshots import order_snapshot
-from store import aggregates, orders, payments
+from store import aggregates, payments, stock
 from store.aggregates import Stored
 from store.tx import Tx
 
@@ -47,7 +47,7 @@ def reckon(tx: Tx, order: str, cause: Cause) -> Stored:
         return before
     row = aggregates.change(tx, "order", order, **turn.after)
     if turn.new("placed_at"):
-        orders.commit_reservations(tx, order)
+        stock.commit(tx, order)
     _tell(tx, row, turn, cause)
     return row
 

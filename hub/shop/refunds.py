@@ -15,9 +15,9 @@ from hub.shop.facts import RecordPayment
 from hub.shop.guard import Problem
 from hub.shop.inputs import Input, Price, Word
 from hub.shop.ledger import refund_state
+from hub.shop.money_snapshots import payment_snapshot, refund_snapshot
 from hub.shop.reckoning import entries_of, reckon
 from hub.shop.rules import ShopRules, invalid, mismatch
-from hub.shop.snapshots import payment_snapshot, refund_snapshot
 from store import aggregates, payments
 from store.aggregates import Stored
 from store.tx import Tx

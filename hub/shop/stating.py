@@ -6,8 +6,8 @@ from typing import Any
 from hub.shop.booking import open_payment, refresh
 from hub.shop.events import Cause, tell
 from hub.shop.inputs import Input, Price, Word
+from hub.shop.money_snapshots import payment_snapshot
 from hub.shop.rules import invalid
-from hub.shop.snapshots import payment_snapshot
 from store import aggregates, orders, payments
 from store.aggregates import Stored
 from store.tx import Tx

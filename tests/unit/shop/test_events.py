@@ -2,7 +2,8 @@
 
 import pytest
 
-from hub.shop.events import SCHEMAS, SHOP_EVENTS, Order
+from hub.shop.events import SCHEMAS, SHOP_EVENTS
+from hub.shop.order_shapes import Order
 
 ORDER_FIELDS = {
     "id", "number", "version", "status", "lifecycle", "payment_status", "fulfilment_status", "test",

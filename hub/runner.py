@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from hub import log, retry
+from hub import crash, log, retry
 from hub.breaker import Gate
 from hub.clock import Clock
 from hub.effects import Effect, unsafe, upsert
@@ -162,6 +162,7 @@ class Runner:
         self._hold(job, verdict)
         done = self._completion(job, started, attempt, verdict, jobs or [], outcome)
         counted = await self._stored(lambda: self.store.settle(done))
+        crash.at("F_after")
         self.log.info(
             "job settled" if counted else "attempt fenced",
             job=job.uid,

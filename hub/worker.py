@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from hub import log, shares
+from hub import crash, log, shares
 from hub.errors import NotStored
 from hub.ids import new_id
 from hub.model import Job
@@ -45,7 +45,8 @@ class Worker:
         while self.store.alone and await self.store.write(_rescue_all):
             pass
         await self.shares.renew(self.clock.now())
-        duties = (self._claim_forever(), self._every(RESCUE_EVERY, self._rescue),
+        rescue_every = min(RESCUE_EVERY, self.lease.total_seconds() / 2)
+        duties = (self._claim_forever(), self._every(rescue_every, self._rescue),
                   self._every(shares.EVERY, self._share),
                   self._every(self.lease.total_seconds() / 3, self._renew))  # fmt: skip
         self._duties = [asyncio.create_task(duty) for duty in duties]
@@ -138,6 +139,7 @@ class Worker:
             slept.cancel()
 
     def _begin(self, job: Job) -> None:
+        crash.at("D_after")
         self.gates[job.account].take(job.action, job.prio)
         task = asyncio.create_task(self._run(job))
         # By attempt: after a lost lease the same job may fly twice, and each lands for itself.

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select
 
+from hub import crash
 from hub.model import Event, NewJob, Request, read_json, write_json
 from store import schema
 from store.crypto import Cipher
@@ -66,6 +67,7 @@ def receive(tx: Tx, receipts: Sequence[Receipt]) -> list[Received]:
     tx.run_each(insert(schema.inbox), [_request(tx, receipt) for receipt in brought])
     _add(tx, [(r.id, t) for r, of_it in zip(receipts, new, strict=True) for t in of_it])
     tx.enqueue(*(job for each in kept for job in each))
+    crash.at("B_before")
     return [
         Received(fresh=len(n) + len(k), duplicates=len(r.taken) - len(n) + len(r.kept) - len(k))
         for r, n, k in zip(receipts, new, kept, strict=True)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, Select, bindparam, func, insert, select, text, update
 
+from hub import crash
 from hub.circuit import Breaker
 from hub.model import Job, NewJob
 from store import accounts
@@ -71,6 +72,7 @@ def settle(tx: Tx, dones: Sequence[Completion]) -> list[bool | Again]:
     _go_on(tx, [(d, row) for d, row in settled if d.state not in ("done", "skipped")])
     _keep_links(tx, [done for done, _ in settled])
     accounts.told(tx, [done for done, _ in settled])
+    crash.at("F_before")
     return [one if isinstance(one, Again) else one is not None for one in told]
 
 

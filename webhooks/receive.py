@@ -11,7 +11,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from hub import log
+from hub import crash, log
 from hub.clock import Clock
 from hub.config.instances import WebhookSecret
 from hub.effects import upsert
@@ -83,6 +83,7 @@ class Receiver:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": RETRY_AFTER}) from error
         request = request.with_body(guard.unpack(body, named, cap=self.cap))
         receipt = self.receipt(door, request, used)
+        crash.at("A")
         try:
             await self._store(receipt)
         except web.HTTPException:
@@ -90,6 +91,7 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 -- verified, so kept, whatever cannot be written
             unread = self._unread(door, receipt, error)
             await self._store(replace(receipt, taken=[], kept=[unread]))
+        crash.at("B_after")
         return self._answer(door, request)
 
     async def greet(self, asked: web.Request) -> web.Response:

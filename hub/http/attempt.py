@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from hub import crash
 from hub.clock import Clock
 from hub.errors import Ambiguous, CallError, Retry
 from hub.http.classify import Received, clean
@@ -78,6 +79,7 @@ class AttemptHttp(Verbs):
             answer = await self._client.exchange(ask, within=within, trip=trip)
         finally:
             self.wrote = before or (ask.writes and trip.left)
+        crash.at("E_after")
         self._note(answer)
         try:
             return self._client.judge(answer)

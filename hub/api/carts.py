@@ -4,6 +4,7 @@ from functools import partial
 
 from hub.api import once
 from hub.api.endpoint import EVERYONE, SHOP, Answer, Ask, Endpoints, made_now
+from hub.api.views import Completed
 from hub.errors import Refused
 from hub.shop.carts import CompleteCart, Completion, NewCart, complete_cart, create_cart
 from hub.shop.catalog_shapes import Cart
@@ -52,7 +53,7 @@ async def get_cart(ask: Ask) -> Answer:
     "/carts/{id}/complete",
     may=SHOP,
     takes=Completion,
-    gives={201: "the order and its payment", 200: "the same, completed before"},
+    gives={201: Completed, 200: Completed},
     key="required",
     refuses=(
         "payment_failed", "cart_changed", "out_of_stock", "invalid_transition",

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from hub.api import once, paging
 from hub.api.endpoint import EVERYONE, SHOP, Answer, Ask, Endpoints, Query, made_now
+from hub.api.views import OrderView
 from hub.errors import Refused
 from hub.model import Json
 from hub.shop.ledger import PaymentStatus
@@ -100,7 +101,9 @@ async def list_orders(ask: Ask) -> Answer:
     return await ask.api.store.look(work)
 
 
-@orders.get("/orders/{id}", may=EVERYONE, query=OrderQuery, gives={200: Order}, conditional=True)
+@orders.get(
+    "/orders/{id}", may=EVERYONE, query=OrderQuery, gives={200: OrderView}, conditional=True
+)
 async def get_order(ask: Ask) -> Answer:
     """Give an order, and beside it what `expand` names."""
     expand: Sequence[str] = ask.query.expand

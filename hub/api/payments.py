@@ -2,8 +2,9 @@
 
 from hub.api import once
 from hub.api.endpoint import EVERYONE, REFUNDERS, SHOP, Answer, Ask, Endpoints, made_now
+from hub.api.views import PaymentView
 from hub.errors import Refused
-from hub.shop.money_shapes import Payment, RefundSnapshot
+from hub.shop.money_shapes import RefundSnapshot
 from hub.shop.money_snapshots import payment_snapshot, refund_snapshot
 from hub.shop.payments import handoff_of, payment_row
 from hub.shop.refunds import RefundWish, RequestRefund, request_refund
@@ -14,7 +15,7 @@ UNPAID = ("created", "requires_action", "processing")
 payments = Endpoints()
 
 
-@payments.get("/payments/{id}", may=EVERYONE, gives={200: Payment}, conditional=True)
+@payments.get("/payments/{id}", may=EVERYONE, gives={200: PaymentView}, conditional=True)
 async def get_payment(ask: Ask) -> Answer:
     """Give a payment; the shop also gets what its page needs to pay, while it is to be paid."""
 

@@ -14,7 +14,7 @@ index=$${PIP_INDEX_URL:-$$($(B)/pip config get global.index-url 2>/dev/null || t
   UV_HTTP_CONNECT_TIMEOUT=3 UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 UV_SYSTEM_CERTS=1 $(B)/uv
 endef
 
-.PHONY: help setup run demo test soak model check bench fuzz docs lock clean
+.PHONY: help setup run demo test soak silence model check bench fuzz docs lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -35,6 +35,9 @@ soak: setup  ## kill the hub ten times amid 500 orders; ARGS="--orders 100 --kil
 
 model: setup  ## hold the store against a plain model of it, and plant faults; ARGS="--examples 200 --store sqlite"
 	$(B)/python -m tests.model.run $(ARGS)
+
+silence: setup  ## sell 10,000 orders whose webhooks never come; ARGS="--orders 500" for less
+	$(B)/python -m tests.e2e.silence $(ARGS)
 
 check: setup  ## format, lint, types and imports
 	$(B)/ruff format --check .

@@ -45,13 +45,18 @@ class Following:
 
 
 class Puller:
-    """Reads the `events` sources of a hub's connectors when they are due, one node at a time."""
+    """Reads the `events` sources of a hub's connectors when they are due, one node at a time.
+
+    Attributes:
+        reading: What this node reads just now.
+    """
 
     def __init__(
         self, store: Store, receiver: Receiver, follows: Mapping[str, Following], *, clock: Clock
     ) -> None:
         self.store, self.receiver, self.follows, self.clock = store, receiver, follows, clock
         self.node = new_id("node", clock.now())
+        self.reading: set[str] = set()
         self.log = log.get("pull")
 
     async def know(self) -> None:
@@ -93,6 +98,7 @@ class Puller:
         if cursor is None:
             return None
         fresh, due, ended = 0, AFTER_A_FAILURE, False
+        self.reading.add(name)
         try:
             more = True
             while more:
@@ -101,6 +107,7 @@ class Puller:
                 cursor, more = found.cursor or "", found.more
             due, ended = follow.every, True
         finally:
+            self.reading.discard(name)
             again = self.clock.now() + due
             await self.store.write(
                 lambda tx: cursors.leave(tx, where, node=self.node, due=again, ended=ended)

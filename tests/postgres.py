@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,15 @@ class Postgres:
     def restart(self) -> None:
         """Crash the server and start it again."""
         self._control("-l", str(self.home / "log"), "-m", "immediate", "restart")
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Have no server for a while; what was committed is there again afterwards."""
+        self._control("-m", "fast", "stop")
+        try:
+            yield
+        finally:
+            self._control("-l", str(self.home / "log"), "restart")  # as it was started before
 
     def stop(self) -> None:
         self._control("-m", "immediate", "stop")

@@ -3,49 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from hub import config as configuration
-from hub.app import Hub
-from hub.demo.ground import prepare
-from hub.doubles import application, double
 from hub.sandbox import Fault
-from hub.serving import running
-from hub.shop.vocabulary import VOCABULARY
-from store.keys import create_key
 from store.schema import cursors
-from tests.e2e.shop import Shop
-from tests.e2e.stage import command, environment, free_port
-
-PROVIDERS = ("stripe", "hubspot", "sendgrid", "segment")
+from tests.e2e.inside import House, inside
+from tests.e2e.stage import command, environment
 
 
 @pytest.fixture
-async def house(tmp_path, aiohttp_server) -> AsyncIterator[Any]:
-    """A hub that pulls from Stripe, and the doubles, in this process."""
-    doubles = {kind: double(kind) for kind in PROVIDERS}
-    server = await aiohttp_server(application(doubles))
-    base = str(server.make_url("")).rstrip("/")
-    ground = prepare(tmp_path, listen=f"127.0.0.1:{free_port()}", base=base)
-    text = ground.config.read_text()
-    ground.config.write_text(
-        text.replace("type: stripe", "type: stripe\n    reconcile: { every: 15m }")
-    )
-    config = configuration.load(ground.config, env={}, shop=VOCABULARY)
-    for kind, secret in ground.signing.items():
-        doubles[kind].send_to(ground.webhook_url(kind), secret)
-    async with running(Hub(config)) as hub:
-        key = await hub.store.write(lambda tx: create_key(tx, "admin", "test"))
-        spoken = SimpleNamespace(
-            sandbox=SimpleNamespace(base=base), url=f"http://{ground.listen}", key=key["key"]
-        )
-        async with Shop(spoken) as shop:
-            await shop.stock("tee")
-            yield SimpleNamespace(hub=hub, shop=shop, doubles=doubles, config=ground.config)
+async def house(tmp_path) -> AsyncIterator[House]:
+    async with inside(tmp_path) as made:
+        yield made
 
 
 async def told(house, order: str) -> list[str]:

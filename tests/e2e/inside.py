@@ -1,0 +1,91 @@
+"""A hub and the doubles in this process, on a clock that may be told: for what takes hours."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from aiohttp import web
+
+from hub import config as configuration
+from hub.app import Hub
+from hub.clock import Clock, ManualClock
+from hub.demo.ground import prepare
+from hub.doubles import application, double
+from hub.sandbox import Double
+from hub.serving import running
+from hub.shop.vocabulary import VOCABULARY
+from store.keys import create_key
+from tests.e2e.shop import Shop
+from tests.e2e.stage import free_port
+
+PROVIDERS = ("stripe", "hubspot", "sendgrid", "segment")
+FOLLOWED = "type: stripe\n    reconcile: { every: 15m }"
+
+
+@dataclass
+class House:
+    """A running hub, a shop front that speaks to it, and the providers' doubles."""
+
+    hub: Hub
+    shop: Shop
+    doubles: dict[str, Double]
+    config: Path
+    clock: Clock
+
+    async def pass_by(self, seconds: int, *, step: int = 1) -> None:
+        """Let time pass step by step; none passes while anybody calls or is called."""
+        assert isinstance(self.clock, ManualClock)
+        for _ in range(0, seconds, step):
+            self.clock.advance(step)
+            await self.rest()
+
+    async def rest(self) -> None:
+        """Wait until nothing is in flight."""
+        idle = 0
+        while idle < 3:
+            await asyncio.sleep(0.001)
+            busy = self.hub.worker.flying() or self.hub.puller.reading
+            idle = 0 if busy else idle + 1
+
+
+@asynccontextmanager
+async def inside(
+    home: Path, *, clock: Clock | None = None, store: str | None = None
+) -> AsyncIterator[House]:
+    """Start doubles and hub; it pulls from Stripe every quarter of an hour.
+
+    Args:
+        store: The URL of another store than a SQLite file.
+    """
+    doubles = {kind: double(kind, clock=clock) for kind in PROVIDERS}
+    async with _served(application(doubles)) as base:
+        ground = prepare(home, listen=f"127.0.0.1:{free_port()}", base=base)
+        ground.config.write_text(ground.config.read_text().replace("type: stripe", FOLLOWED))
+        env = {"HUB_STORE_URL": store} if store else {}
+        config = configuration.load(ground.config, env=env, shop=VOCABULARY)
+        for kind, secret in ground.signing.items():
+            doubles[kind].send_to(ground.webhook_url(kind), secret)
+        async with running(Hub(config, clock=clock)) as hub:
+            key = await hub.store.write(lambda tx: create_key(tx, "admin", "test"))
+            spoken: Any = SimpleNamespace(
+                sandbox=SimpleNamespace(base=base), url=f"http://{ground.listen}", key=key["key"]
+            )
+            async with Shop(spoken) as shop:
+                await shop.stock("tee")
+                yield House(hub, shop, doubles, ground.config, hub.clock)
+
+
+@asynccontextmanager
+async def _served(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()

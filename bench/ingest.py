@@ -17,7 +17,8 @@ from hub.routing import Router
 from hub.secrets import Secret
 from store.crypto import new_key
 from store.store import Store
-from webhooks.receive import Door, Receiver
+from webhooks.doors import Door
+from webhooks.receive import Receiver
 
 SECRET = Secret("whsec_benchmark_secret", "bench")
 CONNECTIONS = 32

@@ -26,7 +26,7 @@ from store.retention import Retention, Terms
 from store.store import Store
 
 VERSION = "0.1.0"
-HOURLY = 3600.0
+HOURLY, NOTING = 3600.0, 10.0
 
 
 class Hub:
@@ -81,6 +81,7 @@ class Hub:
             ceiling_of=self._ceiling_of,
         )
         self.worker = Worker(self.runner)
+        self._ends.push_async_callback(self.receiver.note_secrets)
         self._ends.push_async_callback(self.duties.end)
         await self.worker.start()
         self._ends.push_async_callback(self.worker.stop, service.shutdown_grace)
@@ -95,6 +96,7 @@ class Hub:
         self.duties.begin(reconciler.forever())
         if self.store.alone:
             self.duties.begin(neighbours.watch(self.store, self.clock))
+        self.duties.every(NOTING, self.receiver.note_secrets)
         self.duties.every(PULLING, self.puller.once)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
         self.duties.every(HOURLY, self._keep_to_terms)
@@ -125,6 +127,7 @@ class Hub:
             event_types=self.config.events,
             rewrite=self.router.job_of,
             meter=Meter(Quota(limit.calls, limit.per.total_seconds())),
+            refusals=self.receiver.refusals,
         )
         app.add_subapp("/v1", api_app(api))
         return app

@@ -65,7 +65,8 @@ class SignatureError(HubError):
     """An inbound request carries no valid signature.
 
     Args:
-        reason: missing, malformed, stale, early, mismatch, unsupported or too_many.
+        reason: missing, malformed, stale, early, mismatch, unsupported, too_many; or no_secret,
+            where none is valid any more.
     """
 
     def __init__(self, reason: str) -> None:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 MOST_CALLERS = 10_000
+ROUNDING = 1e-6  # seconds: a float of today's time is no finer than a quarter of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def spend(quota: Quota, whole_at: float, now: float) -> Allowance:
     """
     begun = max(whole_at, now)
     after = begun + quota.each
-    allowed = after - now <= quota.window + 1e-9
+    allowed = after - now <= quota.window + ROUNDING
     return allowance(quota, after if allowed else begun, now, allowed=allowed)
 
 

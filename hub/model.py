@@ -21,6 +21,7 @@ FactName = Literal[
     "checked", "fee", "linked", "checkout_expired", "fraud_warning", "fraud_cleared",
 ]  # fmt: skip
 MAX_DEPTH = 64
+MAX_NODES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +218,8 @@ class Request:
         return found[0] if len(found) == 1 else None
 
     def json(self) -> Json:
-        """Decode the body, Decimals exact; ValueError where it is no JSON or over 64 levels."""
-        return read_json(self.body)
+        """Decode the body, Decimals exact; ValueError where it is no JSON, too deep or too much."""
+        return read_json(self.body, nodes=MAX_NODES)
 
     @property
     def path(self) -> str:
@@ -246,17 +247,20 @@ def write_json(value: Json) -> bytes:
     return _encoder.encode(value)
 
 
-def read_json(data: bytes | str) -> Json:
+def read_json(data: bytes | str, *, nodes: int | None = None) -> Json:
     """Decode JSON with exact Decimals.
 
+    Args:
+        nodes: Most values in all, of what a stranger sent.
+
     Raises:
-        ValueError: It is no JSON, or nested deeper than 64 levels.
+        ValueError: It is no JSON, nested deeper than 64 levels, or of too many values.
     """
     try:
         value = _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ArithmeticError) as error:
         raise ValueError("not JSON") from error
-    level = [value]
+    level, seen = [value], 1
     for _ in range(MAX_DEPTH):
         level = [
             child
@@ -264,6 +268,9 @@ def read_json(data: bytes | str) -> Json:
             if isinstance(node, dict | list)
             for child in (node.values() if isinstance(node, dict) else node)
         ]
+        seen += len(level)
+        if nodes is not None and seen > nodes:
+            raise ValueError("too many values")
         if not level:
             return value
     raise ValueError("nested too deeply")

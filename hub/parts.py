@@ -7,11 +7,14 @@ from hub.breaker import Gate
 from hub.clock import Clock
 from hub.config import Config
 from hub.config.instances import ConnectorConfig
+from hub.gcra import Quota
 from hub.http import Outbound
 from hub.perform import Account
 from hub.pull import Following, Puller
 from store.store import Store
-from webhooks.receive import Door, Receiver
+from webhooks.doors import Door
+from webhooks.receive import Receiver
+from webhooks.refusals import Refusals
 
 Accounts = Mapping[str, Account]
 NEVER = timedelta(days=365_000)
@@ -33,6 +36,8 @@ def receiver(config: Config, store: Store, made: Accounts, clock: Clock) -> Rece
         clock=clock,
         cap=limits.body,
         within=limits.read_within.total_seconds(),
+        refusals=Refusals(doors, Quota(limits.refusals.calls, limits.refusals.per.total_seconds())),
+        proxies=config.service.trusted_proxies,
     )
 
 
@@ -65,7 +70,7 @@ def webhook_url(config: Config, name: str) -> str:
 
 
 def _door(made: Accounts, config: ConnectorConfig) -> Door:
-    return Door(made[config.name].connector, config.secrets, config.events)
+    return Door(made[config.name].connector, config.secrets, config.events, config.tolerance)
 
 
 def _account(config: Config, made: ConnectorConfig, outbound: Outbound) -> Account:

@@ -367,6 +367,10 @@ class Connector:
         """Answer a GET or HEAD by which a provider tries the address; None: it is not allowed."""
         return None
 
+    def suspect(self, request: Request) -> str | None:
+        """Guess, for a person, why a request was refused; hostile, and nothing follows from it."""
+        return None
+
     async def open(self) -> None:
         """Prepare; may raise ConfigError, AuthFailed or Retry."""
 

@@ -21,7 +21,8 @@ from store.cursors import Source
 from store.inbox import Receipt
 from store.store import Store
 from store.tx import Tx
-from webhooks.receive import Door, Receiver
+from webhooks.doors import Door
+from webhooks.receive import Receiver
 
 EVERY = 5.0
 LEASE = timedelta(seconds=90)

@@ -1,6 +1,7 @@
 """Serving: a hub started, bound to its address, and drained when it is told to stop."""
 
 import asyncio
+import resource
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,9 @@ from aiohttp import web
 
 from hub.app import Hub
 from hub.config import Config
+from webhooks.connections import GuardedRunner
 
+SPARE = 256  # files for all but connections: the store, calls out, logs
 KEEPALIVE = 15.0
 LINGER = 2.0
 
@@ -43,8 +46,11 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
 async def listen(hub: Hub) -> web.AppRunner:
     """Bind the hub's application to its address."""
     listens = hub.config.service.listen
-    runner = web.AppRunner(
+    limits = hub.config.service.limits
+    runner = GuardedRunner(
         hub.application(),
+        head_within=limits.read_within.total_seconds(),
+        most=roomy(limits.connections),
         auto_decompress=False,  # bytes arrive as they were sent, and signed
         keepalive_timeout=KEEPALIVE,
         lingering_time=LINGER,
@@ -58,6 +64,16 @@ async def listen(hub: Hub) -> web.AppRunner:
         await runner.cleanup()
         raise
     return runner
+
+
+def roomy(wanted: int) -> int:
+    """Raise the number of files this process may open; give how many connections it then bears."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= wanted + SPARE:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + SPARE), hard))
+        return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, min(wanted, hard - SPARE))
 
 
 async def until_stopped() -> None:

@@ -300,6 +300,14 @@ route_holds = table(
     word("released_by", null=True),
 )
 
+# When each webhook secret last let a request in, by the name of the secret.
+secret_uses = table(
+    "secret_uses",
+    word("connector", primary_key=True),
+    word("secret", primary_key=True),
+    at("seen_at"),
+)
+
 # How far each source of a connector has been read, and which node reads it now.
 cursors = table(
     "cursors",

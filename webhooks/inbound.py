@@ -16,12 +16,14 @@ where a scheme signs less than the body, only ids are to be believed.
 import builtins
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, create_model
 
+from hub.effects import Signing
 from hub.errors import SignatureError
 from hub.expr import Expr
 from hub.model import Event, Json, Request, read_json
@@ -29,7 +31,8 @@ from hub.plugin import Connector, ConnectorSettings, Reply, Url
 from hub.secrets import Secret
 from webhooks import schemes
 from webhooks.library import SCHEMES, Scheme
-from webhooks.signers import Signer
+from webhooks.schemes import WINDOW
+from webhooks.signers import Free, Signer
 
 NOWHERE = "https://nowhere.invalid"
 FORM = "application/x-www-form-urlencoded"
@@ -89,7 +92,7 @@ class Inbound(Connector):
             "Settings", __base__=(InboundSettings, scheme.signer), __module__=__name__
         )
         signs_url = scheme.signing.url or "{url}" in str(settings.get("signed"))
-        members = {"scheme": scheme, "Settings": made, "signature": scheme.signing}
+        members = {"scheme": scheme, "Settings": made, "signature": _signing(scheme, settings)}
         return builtins.type("Inbound", (cls,), members | {"signs_url": signs_url})
 
     def verify(self, request: Request, secret: Secret, *, now: float) -> None:
@@ -132,6 +135,10 @@ class Inbound(Connector):
         found = self._signer.greet(request)
         return None if found is None else Reply(body=found)
 
+    def suspect(self, request: Request) -> str | None:
+        """Ask the scheme what is odd about it."""
+        return self._signer.suspect(request)
+
     # -- inside ------------------------------------------------------------------------------------
     @property
     def _signer(self) -> Signer:
@@ -155,6 +162,15 @@ class Inbound(Connector):
             at=_time(given.event_time(scope)) if given.event_time else _arrival(request),
             data=item,
         )
+
+
+def _signing(scheme: Scheme, settings: Mapping[str, Json]) -> Signing:
+    """Declare the window that is set, where the scheme leaves that to settings."""
+    if scheme.signer is not Free or "{t}" not in str(settings.get("signed")):
+        return scheme.signing
+    given = settings.get("window", WINDOW)
+    window = float(given) if isinstance(given, int) else WINDOW  # else the settings refuse it
+    return replace(scheme.signing, window=(window, window))
 
 
 def type_of(text: str) -> str:

@@ -6,41 +6,29 @@ since sending it again would not mend it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from math import ceil
 
 from aiohttp import web
 
 from hub import crash, log
 from hub.clock import Clock
-from hub.config.instances import WebhookSecret
 from hub.effects import upsert
 from hub.errors import HubError, NotStored, Retry, SignatureError
 from hub.ids import new_id
 from hub.model import Event, Job, NewJob, Origin, Request, write_json
 from hub.payments import fact_jobs
-from hub.plugin import Connector
 from hub.routing import direct_job
-from store import inbox
+from store import inbox, secret_uses
 from store.inbox import Receipt, Taken
 from store.store import Store
 from store.tx import Tx
 from webhooks import guard
+from webhooks.doors import Door
+from webhooks.refusals import Refusals
 
 RETRY_AFTER = "5"
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """One connector's webhook address.
-
-    Args:
-        events: Wanted types without the connector's name; empty means all.
-    """
-
-    connector: Connector
-    secrets: Sequence[WebhookSecret]
-    events: frozenset[str] = frozenset()
 
 
 class Receiver:
@@ -50,6 +38,8 @@ class Receiver:
         route: Writes an event's jobs by the routes in force.
         cap: Most bytes of a body, packed and unpacked.
         within: Seconds a body may take to arrive.
+        refusals: What becomes of those that are refused.
+        proxies: The networks whose X-Forwarded-For is believed.
     """
 
     def __init__(
@@ -61,9 +51,13 @@ class Receiver:
         clock: Clock,
         cap: int = 1 << 20,
         within: float = 10.0,
+        refusals: Refusals | None = None,
+        proxies: Sequence[guard.Network] = (),
     ) -> None:
         self.store, self.doors, self.route, self.clock = store, doors, route, clock
-        self.cap, self.within = cap, within
+        self.bodies = guard.Bodies(cap=cap, within=within)
+        self.refusals, self.proxies = refusals or Refusals(doors), proxies
+        self.seen: dict[secret_uses.Use, datetime] = {}
         self.log = log.get("webhooks")
 
     async def post(self, asked: web.Request) -> web.Response:
@@ -72,16 +66,16 @@ class Receiver:
         if door is None:
             raise web.HTTPNotFound
         named = guard.coding(asked)
-        body = await guard.read(asked, cap=self.cap, within=self.within)
+        body = await self.bodies.read(asked)
         request = self._request(door, asked, body)
         try:
-            used = self._verify(door, request)
+            used = door.admit(request, self.clock.now())
+            self.seen[door.name, used] = self.clock.now()
         except SignatureError as error:
-            self.log.warning("webhook refused", connector=door.connector.name, reason=error.reason)
-            raise web.HTTPUnauthorized from error
+            raise self._refused(door, asked, request, error.reason) from error
         except Retry as error:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": RETRY_AFTER}) from error
-        request = request.with_body(guard.unpack(body, named, cap=self.cap))
+        request = request.with_body(guard.unpack(body, named, cap=self.bodies.cap))
         receipt = self.receipt(door, request, used)
         crash.at("A")
         try:
@@ -99,11 +93,11 @@ class Receiver:
         door = self.doors.get(asked.match_info["name"])
         if door is None:
             raise web.HTTPNotFound
+        request = self._request(door, asked, b"")
         try:
-            reply = door.connector.greet(self._request(door, asked, b""))
+            reply = door.connector.greet(request)
         except SignatureError as error:
-            self.log.warning("greeting refused", connector=door.connector.name, reason=error.reason)
-            raise web.HTTPUnauthorized from error
+            raise self._refused(door, asked, request, error.reason) from error
         if reply is None:
             raise web.HTTPMethodNotAllowed(asked.method, ["POST"])
         return web.Response(body=reply.body, content_type=reply.content_type)
@@ -144,6 +138,12 @@ class Receiver:
         taken = self._taken(door, request, self.clock.now(), "live")
         return lambda tx: inbox.take_in(tx, door.connector.name, job.inbox_id or "", taken)
 
+    async def note_secrets(self) -> None:
+        """Note in the store which secrets were seen since the last time."""
+        seen, self.seen = self.seen, {}
+        if seen:
+            await self.store.write(lambda tx: secret_uses.note(tx, seen))
+
     # -- inside ------------------------------------------------------------------------------------
     def _request(self, door: Door, asked: web.Request, body: bytes) -> Request:
         """Make the request as the provider's scheme sees it: our own URL, never the Host header."""
@@ -156,20 +156,18 @@ class Receiver:
             received_at=self.clock.now(),
         )
 
-    def _verify(self, door: Door, request: Request) -> str:
-        """Try every secret valid now; give the name of the one that passed."""
+    def _refused(
+        self, door: Door, asked: web.Request, request: Request, reason: str
+    ) -> web.HTTPException:
+        """Remember a refusal and give its answer: 401, or 429 once the address has had enough."""
         now = self.clock.now()
-        reason = SignatureError("missing")
-        for secret in door.secrets:
-            if secret.until is not None and now.date() > secret.until:
-                continue
-            try:
-                door.connector.verify(request, secret.value, now=now.timestamp())
-            except SignatureError as error:
-                reason = error
-            else:
-                return secret.value.name
-        raise reason
+        forwarded = asked.headers.getall("X-Forwarded-For", [])
+        address = guard.caller(asked.remote or "", forwarded, self.proxies)
+        left = self.refusals.charge(address, now)
+        if not left.allowed:
+            return web.HTTPTooManyRequests(headers={"Retry-After": str(ceil(left.wait))})
+        self.refusals.keep(door, request, reason, now=now, urls=guard.urls(asked, request.url))
+        return web.HTTPUnauthorized()
 
     def _taken(
         self, door: Door, request: Request, now: datetime, origin: Origin

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hub.errors import SignatureError
-from hub.model import Json, Request, read_json
+from hub.model import MAX_NODES, Json, Request, read_json
 from hub.secrets import Secret
 from webhooks import schemes
 
@@ -45,6 +45,10 @@ class Signer(BaseModel):
 
     def challenge(self, body: Json) -> bytes | None:
         """Give what a verified body asks to be answered; None where it is an ordinary one."""
+        return None
+
+    def suspect(self, request: Request) -> str | None:
+        """Guess, for a person, why a request was refused; hostile, and nothing follows from it."""
         return None
 
     def greet(self, request: Request) -> bytes | None:
@@ -164,7 +168,7 @@ def object_of(body: bytes) -> dict[str, Json]:
         SignatureError: malformed.
     """
     try:
-        found = read_json(body)
+        found = read_json(body, nodes=MAX_NODES)
     except ValueError as error:
         raise SignatureError("malformed") from error
     if not isinstance(found, dict):

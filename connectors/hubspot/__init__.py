@@ -166,6 +166,10 @@ class Hubspot(Connector):
         """Sign as HubSpot does, for this connector's webhook URL."""
         return inbound.sign(body, secret, now=now, url=self.webhook_url, version=self._version)
 
+    def suspect(self, request: Request) -> str | None:
+        """See whether it is signed in another version."""
+        return inbound.suspect(request, self._version)
+
     def parse(self, request: Request) -> Iterable[Event]:
         """Yield one event per change of the array."""
         return inbound.parse(request)

@@ -69,6 +69,17 @@ def verify(request: Request, secret: Secret, *, now: float, version: Version) ->
     return schemes.matches(schemes.hmac_b64(schemes.key_of(secret), message), [sent])
 
 
+def suspect(request: Request, version: Version) -> str | None:
+    """Say whether a refused request is signed in another version than is set."""
+    if version == "v3" and request.header(SIGNATURE) is None and request.header(OLD_SIGNATURE):
+        sent = (request.header(OLD_VERSION) or b"").decode("latin-1")
+        theirs = sent if sent in ("v1", "v2") else "v1 or v2"
+        return f"signed in HubSpot's version {theirs}, which carries no time; this takes v3"
+    if version != "v3" and request.header(OLD_SIGNATURE) is None and request.header(SIGNATURE):
+        return f"signed in HubSpot's version v3: take signature: {version} out of settings"
+    return None
+
+
 def sign(
     body: bytes, secret: Secret, *, now: float, url: str, version: Version
 ) -> Mapping[str, str]:

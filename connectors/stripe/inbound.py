@@ -43,6 +43,15 @@ def verify(request: Request, secret: Secret, *, now: float) -> None:
     schemes.matches(expected, [value for name, value in parts if name == b"v1"])
 
 
+def suspect(request: Request, mode: str) -> str | None:
+    """Say whether a refused event calls itself one of the other mode."""
+    live = request.json().get("livemode")
+    if isinstance(live, bool) and live is not (mode == "live"):
+        theirs = "live" if live else "test"
+        return f"a {theirs} secret on a {mode} connector: the event is of {theirs} mode"
+    return None
+
+
 def sign(body: bytes, secret: Secret, *, now: float) -> Mapping[str, str]:
     """Give the header Stripe would send with this body."""
     stamp = str(int(now)).encode()

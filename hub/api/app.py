@@ -15,11 +15,12 @@ from hub.api.orders import orders
 from hub.api.payments import payments
 from hub.api.products import products
 from hub.api.reading import decode, parse, read_body, read_query
+from hub.api.webhooks import webhooks
 from hub.model import Json, write_json
 from hub.shop.versions import ANY
 
 WORTH_PACKING = 1024
-ENDPOINTS: tuple[Endpoint, ...] = (*products, *carts, *orders, *payments, *events, *jobs)
+ENDPOINTS: tuple[Endpoint, ...] = (*products, *carts, *orders, *payments, *events, *jobs, *webhooks)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -18,6 +18,7 @@ from hub.shop.versions import ANY, Match
 from store.keys import ApiKey
 from store.replay import Rewrite
 from store.store import Store
+from webhooks.refusals import Refusals
 
 EVERYONE = ("admin", "shop", "support", "readonly")
 SHOP = ("admin", "shop")
@@ -49,6 +50,7 @@ class Api:
         event_types: The shop's own event types -> the JSON Schema of their data.
         rewrite: Write the job of one route, by name, from an event; see store.replay.
         meter: How often each key may call.
+        refusals: The webhooks this node refused.
     """
 
     store: Store
@@ -58,6 +60,7 @@ class Api:
     event_types: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     rewrite: Rewrite | None = None
     meter: Meter = field(default_factory=lambda: Meter(Quota(60_000, 60)))
+    refusals: Refusals = field(default_factory=lambda: Refusals({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

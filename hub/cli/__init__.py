@@ -18,6 +18,7 @@ COMMANDS = {
     "jobs": "list jobs; show one; retry, cancel or settle one or many",
     "events": "list events; show one; replay one or many",
     "inbox": "list the requests that were taken in; show one",
+    "webhooks": "list the webhooks' secrets and when each was last seen; watch what is refused",
     "orders": "list orders; show one with its timeline",
     "verify": "check the stored invariants",
     "keys": "create, list and revoke API keys",

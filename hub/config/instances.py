@@ -52,6 +52,7 @@ class ConnectorConfig:
         account: Whose budget, breaker and hold this is; a connector is one account.
         secrets: None configured means: this connector takes no webhooks (404).
         events: Wanted webhook types, without the connector's name; empty means all.
+        tolerance: Seconds by which a signed time may be off; None: the scheme's window.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ConnectorConfig:
     account: str
     secrets: tuple[WebhookSecret, ...] = ()
     events: frozenset[str] = frozenset()
+    tolerance: float | None = None
     limits: tuple[Limit, ...] = ()
     reserve: float = caps.RESERVE
     breaker: Breaker = field(default_factory=Breaker)
@@ -196,6 +198,7 @@ def _webhooks(
     if cls.signs_url and public_url is None:
         text = f"{part.type} signs its URL, so service.public_url is needed"
         report.at(where, "webhook.public_url", text, "public_url: https://…", key=True)
+    _tolerance(part.webhooks.tolerance, cls, (*where, "tolerance"), report)
     for n, secret in enumerate(part.webhooks.secrets):
         weak = len(secret.value.reveal()) < SHORTEST_SECRET
         if weak and not hollow(report, (*where, "secrets", n)):
@@ -208,6 +211,18 @@ def _webhooks(
             text = f"'{name}' is not an event of {part.type}"
             fix = suggest(name, cls.emits)
             report.at((*where, "events", n), "webhook.event", text, fix)
+
+
+def _tolerance(given: timedelta | None, cls: Class, where: Keys, report: Report) -> None:
+    """Refuse a tolerance wider than the scheme's window, or where no time is signed."""
+    if given is None:
+        return
+    if cls.signature is None or cls.signature.window is None:
+        text = f"{dotted(where)} is of no use: {cls.type} signs no time"
+        report.at(where, "webhook.tolerance", text, "remove it", key=True)
+    elif given.total_seconds() > (widest := max(cls.signature.window)):
+        text = f"{dotted(where)} may only narrow the scheme's window of {widest:g} s"
+        report.at(where, "webhook.tolerance", text)
 
 
 def _plain_urls(settings: Any, part: ConnectorPart, path: Keys, report: Report) -> None:
@@ -244,6 +259,7 @@ def _config(
         if hooks
         else (),
         events=frozenset(hooks.events) if hooks else frozenset(),
+        tolerance=hooks.tolerance.total_seconds() if hooks and hooks.tolerance else None,
         limits=caps.limits(cls.limits, part.budget),
         reserve=part.budget.reserve,
         breaker=caps.breaker(defaults.breaker, part.breaker),

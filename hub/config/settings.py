@@ -70,15 +70,23 @@ class Calls(Part):
     per: Duration = timedelta(minutes=1)
 
 
+class RefusedCalls(Calls):
+    """How often an address may send what is not signed right, until it is told 429."""
+
+    calls: Annotated[Count, Field(le=1_000_000)] = 100
+
+
 class Limits(Part):
     """What the request guard lets in: a body's size (413), how long it may take (408), how often.
 
-    `api` is for each key, on each node.
+    `api` is for each key, on each node; `refusals` for each address, and never for what is valid.
     """
 
     body: Size = 1 << 20
     api: Calls = Calls()
     read_within: Duration = timedelta(seconds=10)
+    connections: Annotated[Count, Field(le=100_000)] = 1000
+    refusals: RefusedCalls = RefusedCalls()
 
 
 class Service(Part):
@@ -90,6 +98,7 @@ class Service(Part):
     shutdown_grace: Duration = timedelta(seconds=30)
     lease: Duration = timedelta(seconds=60)
     limits: Limits = Limits()
+    trusted_proxies: tuple[Cidr, ...] = ()
 
 
 class Retention(Part):
@@ -186,9 +195,13 @@ def _dated(value: Any) -> Any:
 
 
 class Webhooks(Part):
-    """How a connector takes webhooks: its secrets, and the wanted event types (empty: all)."""
+    """How a connector takes webhooks: its secrets, and the wanted event types (empty: all).
+
+    `tolerance` narrows the time within which the scheme believes what is signed.
+    """
 
     secrets: Annotated[tuple[DatedSecret, ...], BeforeValidator(_dated)] = ()
+    tolerance: Duration | None = None
     events: tuple[str, ...] = ()
 
 

@@ -3,101 +3,21 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 from pydantic import BaseModel
 
-from hub import Connector, ConnectorSettings, Event, ManualClock, Request, Secret, schemes
+from hub import Connector, Event, Request
 from hub.breaker import Gate
-from hub.config.instances import WebhookSecret
 from hub.errors import NotStored
 from hub.perform import Account
-from hub.routing import Router
 from hub.runner import Runner
 from hub.worker import Worker
 from store import operate, reads, schema
-from store.crypto import new_key
-from store.store import Store
-from webhooks.receive import Door, Receiver
-
-SCHEME = schemes.Hmac(header="Toy-Signature", signed="{t}.{body}", time_header="Toy-Time")
-OLD, NEW = Secret("old secret of the toy", "TOY_OLD"), Secret("new secret of the toy", "TOY")
-
-
-class Toy(Connector):
-    type = "toy"
-    Settings = ConnectorSettings
-
-    def verify(self, request: Request, secret: Secret, *, now: float) -> None:
-        SCHEME.verify(request, secret, now=now)
-
-    def sign(self, body: bytes, secret: Secret, *, now: float) -> Mapping[str, str]:
-        return SCHEME.sign(body, secret, now=now)
-
-    def parse(self, request: Request) -> Iterable[Event]:
-        for item in request.json()["events"]:
-            at = datetime.fromtimestamp(item["at"], UTC)
-            yield Event(ext_id=item["id"], type=item["type"], at=at, data=item)
-
-
-@dataclass
-class Bench:
-    """A hub's webhook door, its store, and the world outside."""
-
-    store: Store
-    clock: ManualClock
-    receiver: Receiver
-    url: str
-    http: ClientSession
-
-    def signed(self, body: bytes, secret: Secret = NEW, late: float = 0) -> dict[str, str]:
-        now = self.clock.now().timestamp() - late
-        return dict(Toy("toy", None, None).sign(body, secret, now=now))
-
-    async def post(self, body: bytes, headers: Mapping[str, str] | None = None, name="toy") -> int:
-        sent = self.signed(body) if headers is None else headers
-        async with self.http.post(f"{self.url}/webhooks/{name}", data=body, headers=sent) as answer:
-            return answer.status
-
-    async def stored(self) -> tuple[int, int, list[dict]]:
-        async with self.store.read() as connection:
-            return (
-                len(await reads.list_inbox(connection)),
-                len(await reads.list_events(connection, self.store.cipher, newest=True)),
-                await reads.list_jobs(connection),
-            )
-
-
-@pytest.fixture
-async def bench(store_url: str) -> AsyncIterator[Bench]:
-    clock = ManualClock(datetime(2026, 5, 1, 12, tzinfo=UTC))
-    store = await Store.open(store_url, keys=[Secret(new_key())], clock=clock, served=True)
-    await store.know_accounts(["toy"])
-    secrets = (WebhookSecret(value=OLD, until=date(2026, 5, 1)), WebhookSecret(value=NEW))
-    toy = Toy("toy", None, None, "https://hub.example.com/webhooks/toy")
-    receiver = Receiver(
-        store, {"toy": Door(toy, secrets)}, route=Router([]).jobs_for, clock=clock,
-        cap=10_000, within=0.3,
-    )  # fmt: skip
-    app = web.Application(client_max_size=10_000)
-    app.add_routes([web.post("/webhooks/{name}", receiver.post)])
-    runner = web.AppRunner(app, auto_decompress=False)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    async with ClientSession(auto_decompress=False) as http:
-        yield Bench(store, clock, receiver, f"http://{host}:{port}", http)
-    await runner.cleanup()
-    await store.close()
-
-
-def body(*ids: str) -> bytes:
-    items = ",".join(f'{{"id":"{i}","type":"thing.made","at":1700000000}}' for i in ids)
-    return f'{{"events":[{items}]}}'.encode()
+from tests.webhooks.conftest import NEW, OLD, Toy, body
 
 
 async def test_a_signed_webhook_is_kept_and_its_events_named(bench) -> None:

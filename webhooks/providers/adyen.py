@@ -45,6 +45,11 @@ class Adyen(Signer):
                 raise SignatureError("missing")
             schemes.matches(schemes.hmac_b64(key, self._message(item)), [bytes_of(sent)])
 
+    def suspect(self, request: Request) -> str | None:
+        """See whether an item is of another account."""
+        named = {item.get("merchantAccountCode") for item in _items(request.body)}
+        return None if named == {self.merchant_account} else "of another merchant account"
+
     def sign(self, request: Request, secret: Secret, *, now: float) -> Request:
         """Put its signature into every item."""
         body = read_json(request.body)

@@ -49,6 +49,15 @@ class Paypal(Signer):
         leaf = schemes.certificate_of(schemes.key_of(secret), now=now, names=(self._name,))
         schemes.rsa_sha256(leaf, schemes.unbase64(sent), self._message(ident, stamp, request))
 
+    def suspect(self, request: Request) -> str | None:
+        """See whether it is of the other side."""
+        theirs = "live" if self.sandbox else "sandbox"
+        other = "api.paypal.com" if self.sandbox else "api.sandbox.paypal.com"
+        url = request.header("PAYPAL-CERT-URL") or b""
+        if not url.startswith(f"https://{other}/".encode()):
+            return None
+        return f"its certificate is of PayPal's {theirs} side, which this connector is not"
+
     def sign(self, request: Request, secret: Secret, *, now: float) -> Request:
         """Sign with a private key that stands beside the certificate, as in tests."""
         ident = b"69cd13f0-d67a-11e5-baa3-778b53f4ae55"

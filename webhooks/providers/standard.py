@@ -31,6 +31,15 @@ class Standard(Signer):
         public = schemes.ed25519_public(key) if kind == "whsk" else key
         return _any_of(public, found, message)
 
+    def suspect(self, request: Request) -> str | None:
+        """See whether it is signed in the other version."""
+        sent = request.header("webhook-signature") or request.header("svix-signature") or b""
+        versions = {one.partition(b",")[0] for one in sent.split(b" ")}
+        for here, there, key in ((b"v1", b"v1a", "whpk_…"), (b"v1a", b"v1", "whsec_…")):
+            if versions == {there}:
+                return f"signed as {there.decode()}, not {here.decode()}: its secret begins {key}"
+        return None
+
     def sign(self, request: Request, secret: Secret, *, now: float) -> Request:
         """Sign; `v1a` needs the private key, `whsk_…`."""
         ident, stamp = "msg_1", str(int(now))

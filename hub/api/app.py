@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 
-from hub.api import matching, openapi, problems, quota
+from hub.api import docs, matching, openapi, problems, quota
 from hub.api.access import let_in
 from hub.api.carts import carts
 from hub.api.endpoint import Answer, Api, Ask, Endpoint
@@ -37,8 +37,9 @@ def api_app(api: Api, endpoints: Iterable[Endpoint] = ENDPOINTS) -> web.Applicat
 
 
 def public_routes(version: str) -> list[web.RouteDef]:
-    """Give what anyone may read, for the root: /openapi.json and /problems/<code>."""
-    document = write_json(openapi.document(ENDPOINTS, version))
+    """Give what anyone may read, for the root: /openapi.json, /docs, /problems/<code>."""
+    described = openapi.document(ENDPOINTS, version)
+    document = write_json(described)
 
     async def serve(_: web.Request) -> web.Response:
         return web.Response(body=document, content_type="application/json")
@@ -46,6 +47,7 @@ def public_routes(version: str) -> list[web.RouteDef]:
     return [
         web.get("/openapi.json", serve, name="openapi"),
         web.get("/problems/{code}", problems.page, name="problem"),
+        *docs.routes(described),
     ]
 
 

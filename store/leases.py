@@ -1,16 +1,20 @@
 """Leases: prolonged while a worker lives, taken back when it does not."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, select, text, tuple_, update
+from sqlalchemy import Row, and_, func, insert, select, text, tuple_, update
 
+from hub import retry
+from store.ending import promote
 from store.schema import attempts, jobs
 from store.settle import MOVE, resolve_from_events
 from store.tx import Tx, padded
 
 MOST = 500
+MOST_LOST = 8
+"""So often a job may be lost with its hub before it is taken for the cause of that."""
 LOST = "the outcome of an attempt is unknown: the node went away"
 
 
@@ -29,13 +33,20 @@ def renew(tx: Tx, held: Sequence[tuple[int, int]], *, until: datetime) -> set[tu
 
 
 def rescue(tx: Tx, *, all_of_them: bool = False) -> int:
-    """Take back leases that ran out (at start, all): to ready, unsafe ones to uncertain."""
+    """Take back leases that ran out (at start, all): to ready, unsafe ones to uncertain.
+
+    A job that is lost again and again may be what ends its hubs: it waits longer each time, apart
+    from those lost with it, and in the end it is given up.
+    """
     over = [text("state = 'l'")] + ([] if all_of_them else [jobs.c.lease_until < tx.now])
     lock = select(jobs).where(*over).order_by(jobs.c.lease_until).limit(MOST)
     rows = tx.rows(lock.with_for_update(skip_locked=True))
     tx.run_each(insert(attempts), [_lost(tx, row) for row in rows])
-    tx.run_each(MOVE, [_taken_back(tx, row) for row in rows])
-    resolve_from_events(tx, [row.uid for row in rows if row.effect == "unsafe"])
+    lost = _times_lost(tx, rows)
+    tx.run_each(MOVE, [_taken_back(tx, row, lost[row.uid]) for row in rows])
+    now = {row.uid: _state(row, lost[row.uid]) for row in rows}
+    promote(tx, [(row.connector, row.lane) for row in rows if now[row.uid] == "d"])
+    resolve_from_events(tx, [uid for uid, state in now.items() if state == "u"])
     tx.woken = tx.woken or bool(rows)
     return len(rows)
 
@@ -45,14 +56,36 @@ def _lost(tx: Tx, row: Row[Any]) -> dict[str, Any]:
     return noted | {"outcome": "lost", "error": LOST}
 
 
-def _taken_back(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+def _times_lost(tx: Tx, rows: Sequence[Row[Any]]) -> dict[str, int]:
+    """Count how often in a row each was lost, this time included; a person's retry begins anew."""
+    again = [row.uid for row in rows if row.failures]
+    survived: dict[str, int] = {}
+    if again:
+        of_them = attempts.c.job.in_(padded(again)), attempts.c.outcome != "lost"
+        last = select(attempts.c.job, func.max(attempts.c.attempt)).where(*of_them)
+        survived = dict(tx.rows(last.group_by(attempts.c.job)))  # type: ignore[arg-type] # pairs
+    return {r.uid: min(r.failures + 1, r.attempt - survived.get(r.uid, 0)) for r in rows}
+
+
+def _taken_back(tx: Tx, row: Row[Any], lost: int) -> dict[str, Any]:
+    wait = retry.delay(retry.Policy(), row.uid, lost - 1) if 1 < lost < MOST_LOST else 0.0
     return {
         "this": row.id,
-        "state": "u" if row.effect == "unsafe" else "r",
+        "state": _state(row, lost),
         "prio": 1,
-        "due_at": tx.now,
+        "due_at": tx.now + timedelta(seconds=wait),
         "failures": row.failures + 1,
-        "error": LOST,
+        "error": LOST if lost < MOST_LOST else f"gave up: {lost} hubs ended while it ran",
         "lease_owner": None,
         "lease_until": None,
     }
+
+
+def _state(row: Row[Any], lost: int) -> str:
+    if row.effect == "unsafe":
+        return "u"
+    if lost < MOST_LOST:
+        return "r"
+    if row.effect == "keyed":
+        return "u"
+    return "b" if row.blocks else "d"

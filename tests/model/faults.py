@@ -114,7 +114,7 @@ def never_renewed(patch: Patch) -> None:
 @fault("a rescue sends what is unsafe again")
 def unsafe_again(patch: Patch) -> None:
     real = leases._taken_back
-    patch.setattr(leases, "_taken_back", lambda tx, row: real(tx, row) | {"state": "r"})
+    patch.setattr(leases, "_taken_back", lambda tx, row, lost: real(tx, row, lost) | {"state": "r"})
 
 
 @fault("a rescue notes no attempt")

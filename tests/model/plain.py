@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hub.model import Event, Job, NewJob
+from hub.retry import Policy, delay
+from store.leases import MOST_LOST
 from store.settle import Completion
 from tests.model.halts import Account
 
@@ -59,6 +61,12 @@ class Known:
     @property
     def uid(self) -> str:
         return self.new.uid
+
+    @property
+    def lost_in_a_row(self) -> int:
+        return next(
+            (n for n, o in enumerate(reversed(self.outcomes)) if o != "lost"), len(self.outcomes)
+        )
 
     @property
     def new_here(self) -> bool:
@@ -228,10 +236,22 @@ class Model:
         over = [j for j in self.of("leased") if all_of_them or self._over(j)]
         for job in over:
             job.outcomes.append("lost")
-            job.failures, job.prio, job.due_at = job.failures + 1, 1, self.now()
-            job.state = "uncertain" if job.new.effect == "unsafe" else "ready"
+            job.failures, job.prio = job.failures + 1, 1
+            lost = min(job.failures, job.lost_in_a_row)
+            wait = delay(Policy(), job.uid, lost - 1) if 1 < lost < MOST_LOST else 0.0
+            job.due_at = self.now() + timedelta(seconds=wait)
+            self._taken_back(job, lost)
         self.hear()
         return len(over)
+
+    def _taken_back(self, job: Known, lost: int) -> None:
+        """Try again what may be repeated, until it has been lost too often."""
+        if job.new.effect == "unsafe" or (job.new.effect == "keyed" and lost >= MOST_LOST):
+            job.state = "uncertain"
+        elif lost >= MOST_LOST:
+            self.die(job)
+        else:
+            job.state = "ready"
 
     def _over(self, job: Known) -> bool:
         return job.lease_until is not None and job.lease_until < self.now()

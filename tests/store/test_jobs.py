@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from hub.clock import ManualClock
 from hub.errors import Refused
 from hub.model import Event, Job, NewJob
-from store import leases, operate, reads, settle
+from store import leases, operate, reads, schema, settle
 from store.links import StoredLinks
 from store.settle import Completion
 from store.store import Store
@@ -85,6 +86,61 @@ async def test_a_zombies_result_changes_nothing(store, clock, job) -> None:
     assert not await store.settle(ended(zombie, clock, "dead"))
     assert await store.settle(ended(heir, clock))
     assert await states(store) == {made.uid: "done"}
+
+
+async def lose(store, clock) -> timedelta:
+    """Have a hub end while it tries the job; give how long the job waits then."""
+    [taken] = await claim(store, clock)
+    clock.advance(61)
+    assert await store.write(leases.rescue) == 1
+    async with store.read() as connection:
+        due = select(schema.jobs.c.due_at).where(schema.jobs.c.uid == taken.uid)
+        wait = (await connection.execute(due)).scalar_one() - clock.now()
+    clock.advance(wait.total_seconds())
+    return wait
+
+
+@pytest.mark.parametrize(
+    ("effect", "blocks", "ends", "follower"),
+    [
+        ("upsert", False, "dead", "ready"),
+        ("upsert", True, "dead", "waiting"),
+        ("keyed", False, "uncertain", "waiting"),
+    ],
+)
+async def test_a_job_lost_with_its_hubs_again_and_again_waits_longer_and_is_given_up(
+    store, clock, job, effect, blocks, ends, follower
+) -> None:
+    await put(store, bad := job(lane="a", effect=effect, blocks=blocks), next_ := job(lane="a"))
+    waits = [await lose(store, clock) for _ in range(leases.MOST_LOST)]
+    assert waits[0] == waits[-1] == timedelta(0)
+    assert min(waits[1:-1]) >= timedelta(seconds=1)
+    assert max(waits) > timedelta(seconds=5)
+    assert await states(store) == {bad.uid: ends, next_.uid: follower}
+    async with store.read() as connection:
+        shown = await reads.one_job(connection, bad.uid, store.cipher)
+    assert shown["error"] == "gave up: 8 hubs ended while it ran"
+
+
+async def test_a_job_that_was_lost_too_often_and_is_retried_begins_anew(store, clock, job) -> None:
+    await put(store, bad := job())
+    for _ in range(leases.MOST_LOST):
+        await lose(store, clock)
+    await store.change(lambda tx, _: operate.again(tx, bad.uid, by="ana"), None)
+    assert await lose(store, clock) == timedelta(0)
+    assert await states(store) == {bad.uid: "ready"}
+
+
+async def test_a_job_that_lives_through_an_attempt_now_and_then_is_not_given_up(
+    store, clock, job
+) -> None:
+    await put(store, made := job())
+    for _ in range(3):
+        for _ in range(leases.MOST_LOST - 1):
+            await lose(store, clock)
+        [claimed] = await claim(store, clock)
+        await store.settle(ended(claimed, clock, "ready", due_at=clock.now(), outcome="retry"))
+    assert await states(store) == {made.uid: "ready"}
 
 
 async def test_a_lost_lease_parks_an_unsafe_job_and_repeats_any_other(store, clock, job) -> None:

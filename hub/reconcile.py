@@ -109,10 +109,7 @@ class Reconciler:
         again = _again(job, uid=new_id("job", now), due_at=now)
 
         def send(tx: Tx) -> bool:
-            if not settle.supersede(tx, job.uid, reason=f"sent again as {again.uid}"):
-                return False
-            tx.enqueue(again)
-            return True
+            return settle.supersede(tx, job.uid, again, reason=f"sent again as {again.uid}")
 
         self.log.warning("job sent again", job=job.uid, again=again.uid)
         return await self.store.write(send)

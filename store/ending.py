@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, bindparam, case, delete, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
-from store.schema import Time, job_history, jobs
+from store.schema import HEAD, Time, job_history, jobs
 from store.tx import Tx, padded
 
 SHARED = tuple(c.name for c in job_history.columns if c.name in jobs.columns and c.name != "state")
@@ -24,13 +25,18 @@ class Ending:
     ref: str | None = None
 
 
-def end(tx: Tx, endings: Sequence[Ending]) -> None:
-    """Move jobs to history and let their lanes go on."""
+def end(tx: Tx, endings: Sequence[Ending], *, free: bool = True) -> None:
+    """Move jobs to history and let their lanes go on.
+
+    Args:
+        free: Make the next of each lane its head; where not, whoever calls gives it one.
+    """
     if not endings:
         return
     tx.run_each(insert(job_history), [_ended(tx, one) for one in endings])
     tx.run(delete(jobs).where(jobs.c.id.in_(padded([one.row.id for one in endings]))))
-    promote(tx, [(e.row.connector, e.row.lane) for e in endings if e.row.state in HEADS])
+    if free:
+        promote(tx, [(e.row.connector, e.row.lane) for e in endings if e.row.state in HEADS])
 
 
 def _ended(tx: Tx, one: Ending) -> dict[str, Any]:
@@ -53,6 +59,20 @@ def promote(tx: Tx, lanes: Iterable[tuple[str, str | None]]) -> None:
     freed = sorted({(connector, lane) for connector, lane in lanes if lane is not None})
     tx.run_each(_PROMOTE, [{"of": c, "freed": lane, "now": tx.now} for c, lane in freed])
     tx.woken = tx.woken or bool(freed)
+
+
+def give_head(tx: Tx, row: Row[Any]) -> None:
+    """See that the lane of a waiting job has a head: the one it has, or its next."""
+    held = select(jobs.c.id).where(
+        jobs.c.connector == row.connector, jobs.c.lane == row.lane, text(HEAD)
+    )
+    while tx.row(held.with_for_update(read=True)) is None:
+        try:
+            with tx.connection.begin_nested():
+                promote(tx, [(row.connector, row.lane)])
+        except IntegrityError:
+            continue  # another transaction gave the lane a head just now: hold that one
+        return
 
 
 _next = (

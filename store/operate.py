@@ -2,16 +2,15 @@
 
 from typing import Any, Literal
 
-from sqlalchemy import Row, delete, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, delete, select, update
 
 from hub.errors import Refused
 from hub.model import NewJob
 from store.audit import note
-from store.ending import Ending, end, promote
+from store.ending import Ending, end, give_head
 from store.events import kept_event
 from store.replay import Rewrite
-from store.schema import HEAD, job_keys, jobs
+from store.schema import job_keys, jobs
 from store.settle import resolve
 from store.tx import Tx, key16
 
@@ -39,7 +38,7 @@ def again(tx: Tx, uid: str, *, by: str, rewrite: Rewrite | None = None, why: str
     state = "w" if waits else "r"
     tx.run(update(jobs).where(jobs.c.id == row.id).values(state=state, **fresh))
     if waits:
-        _give_head(tx, row)
+        give_head(tx, row)
     tx.woken = True
     note(tx, by, "job.retry", uid, why)
     return uid
@@ -103,17 +102,3 @@ def _job(tx: Tx, uid: str, *states: str) -> Row[Any]:
     if row.state not in states:
         raise Refused("invalid_transition", f"{uid} is in state '{row.state}'")
     return row
-
-
-def _give_head(tx: Tx, row: Row[Any]) -> None:
-    """See that the lane of a waiting job has a head: the one it has, or its next."""
-    held = select(jobs.c.id).where(
-        jobs.c.connector == row.connector, jobs.c.lane == row.lane, text(HEAD)
-    )
-    while tx.row(held.with_for_update(read=True)) is None:
-        try:
-            with tx.connection.begin_nested():
-                promote(tx, [(row.connector, row.lane)])
-        except IntegrityError:
-            continue  # another transaction gave the lane a head just now: hold that one
-        return

@@ -16,7 +16,7 @@ from hub import crash
 from hub.circuit import Breaker
 from hub.model import Job, NewJob
 from store import accounts
-from store.ending import Ending, end, promote
+from store.ending import Ending, end, give_head, promote
 from store.jobs import read_job
 from store.schema import attempts, events, jobs, links, upserting
 from store.tx import AGAIN, Again, Tx, Undone, padded
@@ -249,10 +249,14 @@ def unsure(tx: Tx) -> list[Job]:
 _UNSURE = select(jobs).where(text("state = 'u'")).order_by(jobs.c.id)
 
 
-def supersede(tx: Tx, uid: str, *, reason: str) -> bool:
-    """End an uncertain job because another takes its place."""
+def supersede(tx: Tx, uid: str, heir: NewJob, *, reason: str) -> bool:
+    """End an uncertain job; another takes its place, in its lane as well."""
     row = tx.row(select(jobs).where(jobs.c.uid == uid, jobs.c.state == "u").with_for_update())
     if row is None:
         return False
-    end(tx, [Ending(row, "skipped", reason=reason)])
+    end(tx, [Ending(row, "skipped", reason=reason)], free=False)
+    tx.enqueue(heir)
+    tx.write_jobs()
+    if row.lane is not None:
+        give_head(tx, row)
     return True

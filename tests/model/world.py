@@ -260,17 +260,14 @@ class World:
 
     def resend(self, job: Known, new: NewJob) -> Op:
         def work(tx: Tx) -> bool:
-            gone = settle.supersede(tx, job.uid, reason="sent again")
-            if gone:
-                tx.enqueue(new)
-            return gone
+            return settle.supersede(tx, job.uid, new, reason="sent again")
 
         def expect() -> bool:
             unsure = job.state == "uncertain"
             if unsure:
-                self.model.leave(job, "skipped")
-                self.learn()
+                job.state = "skipped"  # its heir comes before all that wait behind it
                 self.model.enqueue([new])
+                self.model.promote(job.lane)
             return unsure
 
         return Op(work, expect)

@@ -87,3 +87,15 @@ async def test_a_route_that_says_resend_sends_once_more_under_a_new_key(bench, r
     bench.clock.advance(timedelta(hours=1).total_seconds())
     assert await reconciler.once() == 0
     assert len(bench.provider.seen) == 2
+
+
+async def test_a_job_sent_again_goes_before_those_that_waited_behind_it(bench, reconciler) -> None:
+    bench.provider.answers = ["cut"]
+    first = bench.job("mail", route="receipts", key="receipt:1", lane="a")
+    second = bench.job("put", payload=b'{"name": "second"}', lane="a")
+    await bench.put(first, second)
+    await bench.reaches(first.uid, "uncertain")
+    bench.clock.advance(timedelta(minutes=16).total_seconds())
+    assert await reconciler.once() == 1
+    await bench.reaches(second.uid, "done")
+    assert [seen["path"] for seen in bench.provider.seen] == ["/mail", "/mail", "/put"]

@@ -1,6 +1,7 @@
 """The composition root: the only module that knows every part."""
 
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
@@ -38,7 +39,7 @@ class Hub:
         self.router = Router(config.routes)
         self.outbound = Outbound(self.clock)
         self.shop = Shop(rules_of(config))
-        self.draining = False
+        self._drains_since: datetime | None = None
         self.duties = Duties(self.clock)
         self._ends = AsyncExitStack()
 
@@ -84,7 +85,7 @@ class Hub:
         self._ends.push_async_callback(self.receiver.note_secrets)
         self._ends.push_async_callback(self.duties.end)
         await self.worker.start()
-        self._ends.push_async_callback(self.worker.stop, service.shutdown_grace)
+        self._ends.push_async_callback(self._end_work)
         self.puller = parts.puller(self.config, self.store, self.accounts, self.clock)
         await self.puller.know()
         reconciler = Reconciler(self.runner, lambda name: self.router.by_name.get(name or ""))
@@ -101,10 +102,18 @@ class Hub:
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
         self.duties.every(HOURLY, self._keep_to_terms)
 
+    def drain(self) -> None:
+        """Say that it ends: from here on all that is in flight shares one grace."""
+        self._drains_since = self._drains_since or self.clock.now()
+
     async def stop(self) -> None:
         """Let what is in flight end, then close everything."""
-        self.draining = True
+        self.drain()
         await self._ends.aclose()
+
+    async def _end_work(self) -> None:
+        now, grace = self.clock.now(), self.config.service.shutdown_grace
+        await self.worker.stop(max(grace - (now - (self._drains_since or now)), timedelta()))
 
     # -- serving -----------------------------------------------------------------------------------
     def application(self) -> web.Application:
@@ -133,7 +142,7 @@ class Hub:
         return app
 
     def _hindrance(self) -> str | None:
-        if self.draining:
+        if self._drains_since is not None:
             return "draining"
         if not self.store.writer.alive():
             return "the writer has stopped"

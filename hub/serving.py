@@ -37,7 +37,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         try:
             yield hub
         finally:
-            hub.draining = True
+            hub.drain()
             await runner.cleanup()
     finally:
         await hub.stop()

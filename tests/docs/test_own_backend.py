@@ -88,7 +88,7 @@ async def stage(tmp_path) -> AsyncIterator[Stage]:
             made = await hub.store.write(lambda tx: create_key(tx, "shop", "the page"))
             yield Stage(f"http://{ground.listen}", made["key"], base, doubles)
         finally:
-            hub.draining = True
+            hub.drain()
             await runner.cleanup()
             await hub.stop()
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -11,6 +12,7 @@ import pytest
 
 from hub import config as configuration
 from hub.app import Hub
+from hub.clock import ManualClock
 from hub.config import Config
 from hub.demo.ground import prepare
 from hub.errors import ConfigError
@@ -67,6 +69,23 @@ async def test_a_hub_whose_connector_does_not_open_lets_go_of_its_store(
             await Hub(config).start()
     async with running(Hub(config)):
         assert await ready(config) == (200, "ok\n")
+
+
+async def test_requests_and_jobs_in_flight_share_one_grace(config, monkeypatch) -> None:
+    clock, told = ManualClock(), []
+    hub = Hub(config, clock=clock)
+    await hub.start()
+    end = hub.worker.stop
+
+    async def stop(grace) -> None:
+        told.append(grace)
+        await end(timedelta())
+
+    monkeypatch.setattr(hub.worker, "stop", stop)
+    hub.drain()
+    clock.advance(20)  # requests took as long
+    await hub.stop()
+    assert told == [config.service.shutdown_grace - timedelta(seconds=20)]
 
 
 async def test_readyz_tells_of_a_duty_that_has_stopped(config) -> None:

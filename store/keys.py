@@ -1,8 +1,9 @@
 """API keys: 256 random bits, given out once, known by their SHA-256 from then on."""
 
 import hashlib
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,31 +18,47 @@ from store.tx import Tx
 
 ROLES = ("admin", "shop", "support", "readonly")
 SEEN_EVERY = timedelta(minutes=1)
+_SCOPE = re.compile(r"[a-z][a-z-]{1,40}(:read)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """What is known of a key; never the key."""
+    """What is known of a key; never the key.
+
+    Args:
+        scopes: The resources it is kept to (`orders`, or `orders:read`); none: all its role may.
+    """
 
     id: str
     role: str
+    scopes: tuple[str, ...]
     title: str | None
     created_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
 
 
-def create_key(tx: Tx, role: str, title: str | None = None) -> Mapping[str, str]:
+def create_key(
+    tx: Tx, role: str, title: str | None = None, *, scopes: Sequence[str] = ()
+) -> Mapping[str, str]:
     """Make a key; its text is in this answer and nowhere else.
 
     Raises:
-        HubError: There is no such role.
+        HubError: There is no such role, or a scope is none.
     """
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise HubError(f"'{scope}' is no scope: a resource such as orders, or orders:read")
     if role not in ROLES:
         raise HubError(f"no role '{role}' (have: {', '.join(ROLES)})")
     key = f"hub_{role}_{secrets.token_urlsafe(32)}"
     made = {"id": new_id("key", tx.now), "role": role}
-    kept = {"title": title, "hash": _hash(key), "created_at": tx.now}
+    kept = {
+        "title": title,
+        "scopes": " ".join(scopes) or None,
+        "hash": _hash(key),
+        "created_at": tx.now,
+    }
     tx.run(insert(api_keys), made | kept)
     return made | {"key": key}
 
@@ -78,7 +95,7 @@ def due_to_touch(key: ApiKey, now: datetime) -> bool:
 
 def _read(row: RowMapping) -> ApiKey:
     kept: dict[str, Any] = {name: row[name] for name in ApiKey.__dataclass_fields__}
-    return ApiKey(**kept)
+    return ApiKey(**{**kept, "scopes": tuple((row["scopes"] or "").split())})
 
 
 def _hash(key: str) -> bytes:

@@ -344,6 +344,7 @@ api_keys = table(
     "api_keys",
     word("id", primary_key=True),
     word("role"),
+    word("scopes", null=True),  # parted by spaces; null: all that the role may
     word("title", null=True),
     Column("hash", Bytes, nullable=False),
     at("created_at"),

@@ -16,16 +16,25 @@ async def let_in(api: Api, endpoint: Endpoint, request: web.Request) -> ApiKey:
     """Give the key's record.
 
     Raises:
-        Refused: No living key was sent, or its role is not one of the endpoint's.
+        Refused: No living key was sent, or its role or scopes do not reach the endpoint.
     """
     who = await _identify(api, request)
     if who.role not in endpoint.may:
         have = ", ".join(endpoint.may)
         raise Refused("forbidden", f"the key's role is {who.role}; this takes one of: {have}")
+    if not _within(who, endpoint):
+        raise Refused("forbidden", f"the key is kept to: {', '.join(who.scopes)}")
     if keys.due_to_touch(who, api.clock.now()):
         with contextlib.suppress(NotStored):  # a note of use must not fail a read
             await api.store.write(lambda tx: keys.touch_key(tx, who.id))
     return who
+
+
+def _within(who: ApiKey, endpoint: Endpoint) -> bool:
+    """Say whether a key's scopes reach an endpoint; the first word of its path is its resource."""
+    resource = endpoint.path.split("/")[1]
+    reads = endpoint.method == "GET" and f"{resource}:read" in who.scopes
+    return not who.scopes or resource in who.scopes or reads
 
 
 async def _identify(api: Api, request: web.Request) -> ApiKey:

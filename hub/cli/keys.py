@@ -9,7 +9,7 @@ from hub.errors import HubError
 from hub.model import Json, rfc3339
 
 app = ground.new("List API keys; create or revoke one.", lists=True)
-COLUMNS = ("id", "role", "title", "created_at", "last_used_at", "revoked_at")
+COLUMNS = ("id", "role", "scopes", "title", "created_at", "last_used_at", "revoked_at")
 Role = Literal["admin", "shop", "support", "readonly"]
 
 
@@ -36,6 +36,9 @@ def keys(
 def create(
     role: Annotated[Role, typer.Option(help="What the key may do.")],
     title: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="Keep it to this resource, such as orders:read.")
+    ] = None,
     config: ground.ConfigFile = ground.DEFAULT,
     as_json: ground.AsJson = False,
 ) -> None:
@@ -43,7 +46,7 @@ def create(
     from store.keys import create_key  # noqa: PLC0415
 
     async def work(store: Any) -> dict[str, str]:
-        return dict(await store.write(lambda tx: create_key(tx, role, title)))
+        return dict(await store.write(lambda tx: create_key(tx, role, title, scopes=scope or ())))
 
     made = ground.with_store(config, work)
     if as_json:
@@ -69,4 +72,6 @@ def revoke(
 
 
 def _plain(value: Any) -> Json:
+    if isinstance(value, tuple):
+        return " ".join(value) or None
     return rfc3339(value) if hasattr(value, "isoformat") else value

@@ -117,6 +117,10 @@ class Proxy:
         self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    @property
+    def listens(self) -> bool:
+        return self._server.is_serving()
+
     async def down(self) -> None:
         """Refuse connections and reset those there are."""
         self._server.close()

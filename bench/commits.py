@@ -14,7 +14,7 @@ from store.store import Store
 from store.tx import Tx
 
 
-async def commits(folder: Path, *, count: int, rounds: int) -> list[Rate]:
+async def commits(folder: Path, count: int, rounds: int) -> list[Rate]:
     """Compare awaiting each change before the next, and many callers at once."""
     store = await Store.open(
         f"sqlite:///{folder}/commits.db", keys=[Secret(new_key())], clock=SystemClock(), served=True

@@ -24,7 +24,7 @@ SECRET = Secret("whsec_benchmark_secret", "bench")
 CONNECTIONS = 32
 
 
-async def ingest(folder: Path, *, count: int, rounds: int) -> list[Rate]:
+async def ingest(folder: Path, count: int, rounds: int) -> list[Rate]:
     """Compare a bare echo, and verified, deduplicated, durable webhooks (SQLite FULL)."""
     clock = SystemClock()
     store = await Store.open(

@@ -13,7 +13,7 @@ LIBRARY = Path(__file__).parent.parent / "mappings" / "library"
 NAME = "order-to-segment"
 
 
-async def maps(*, count: int, rounds: int) -> list[Rate]:
+async def maps(_: Path, count: int, rounds: int) -> list[Rate]:
     """Compare plain Python and the compiled mapping on one paid order."""
     order = json.loads((LIBRARY / "fixtures" / "order_paid.json").read_text())
     order = order.get("order", order)

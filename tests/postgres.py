@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +77,7 @@ class Postgres:
         )
 
 
-def own_server() -> Postgres:
+def own_server(settings: Sequence[str] = SETTINGS) -> Postgres:
     """Start a server from the wheel."""
     # Not below pytest's folder: each run of pytest closes it to other users, and this is one.
     home = Path(tempfile.mkdtemp(prefix="hub-postgres-"))
@@ -88,7 +88,7 @@ def own_server() -> Postgres:
             pytest.skip(f"the wheel's PostgreSQL does not start here: {why[-1]!r}")
     made = Postgres(make_url(server.get_uri()), home, server.bin_path, server.system_user)
     with (home / "postgresql.auto.conf").open("a") as file:
-        file.write("\n".join(SETTINGS) + "\n")
+        file.write("\n".join(settings) + "\n")
     made.restart()
     return made
 

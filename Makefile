@@ -14,7 +14,7 @@ index=$${PIP_INDEX_URL:-$$($(B)/pip config get global.index-url 2>/dev/null || t
   UV_HTTP_CONNECT_TIMEOUT=3 UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 UV_SYSTEM_CERTS=1 $(B)/uv
 endef
 
-.PHONY: help setup run demo test soak silence kills model check bench fuzz docs lock clean
+.PHONY: help setup run demo test soak silence reloads kills model check bench fuzz docs lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -32,6 +32,9 @@ test: setup  ## run all tests; ARGS="tests/unit -n 2" for some of them, on two c
 
 soak: setup  ## kill the hub ten times amid 500 orders; ARGS="--orders 100 --kills 3 --seed 1" for less
 	$(B)/python -m tests.e2e.kill_loop $(ARGS)
+
+reloads: setup  ## reload a hub a hundred times under load, every third file broken; ARGS="--reloads 30 --seed 1" for less
+	$(B)/python -m tests.e2e.reloading $(ARGS)
 
 model: setup  ## hold the store against a plain model of it, and plant faults; ARGS="--examples 200 --store sqlite"
 	$(B)/python -m tests.model.run $(ARGS)

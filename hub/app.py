@@ -1,11 +1,12 @@
 """The composition root: the only module that knows every part."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from hub import log, neighbours, parts
+from hub import log, neighbours
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
 from hub.ceiling import Ceiling
@@ -13,32 +14,49 @@ from hub.clock import Clock, SystemClock
 from hub.config import Config
 from hub.duties import Duties
 from hub.errors import ConfigError, Fault
+from hub.fitted import Fitted, fit
 from hub.gcra import Meter, Quota
 from hub.health import Health
 from hub.http import Outbound
+from hub.ids import new_id
+from hub.model import Job
 from hub.pull import EVERY as PULLING
 from hub.reconcile import Reconciler
-from hub.routing import Router
+from hub.reload import Reloads
+from hub.routing import Route
 from hub.runner import Runner
-from hub.shop import Shop, rules_of
 from hub.worker import Worker
 from store import idempotency, sealed
 from store.retention import Retention, Terms
 from store.store import Store
+from store.tx import Tx
 
 VERSION = "0.1.0"
 HOURLY, NOTING = 3600.0, 10.0
 
 
 class Hub:
-    """A hub made of one configuration: start it, serve its application, stop it."""
+    """A hub made of one configuration: start it, serve its application, stop it.
 
-    def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
+    Args:
+        read: Reads the configuration anew; without it there is no reload.
+
+    Attributes:
+        fitted: What runs: the configuration and all that was made of it; a reload replaces it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock | None = None,
+        read: Callable[[], Config] | None = None,
+    ) -> None:
         self.config, self.clock = config, clock or SystemClock()
         self.log = log.get("hub")
-        self.router = Router(config.routes)
+        self.node = new_id("node", self.clock.now())
+        self.read = read
         self.outbound = Outbound(self.clock)
-        self.shop = Shop(rules_of(config))
         self._drains_since: datetime | None = None
         self.duties = Duties(self.clock)
         self._ends = AsyncExitStack()
@@ -63,42 +81,49 @@ class Hub:
             await self.store.write(idempotency.release)
         await self.outbound.open()
         self._ends.push_async_callback(self.outbound.close)
-        self.accounts = parts.accounts(self.config, self.outbound)
-        for account in self.accounts.values():
-            await account.connector.open()
-            self._ends.push_async_callback(account.connector.close)
+        self.fitted = await fit(self.config, self.store, self.outbound, self.clock)
+        self._ends.push_async_callback(self._close_accounts)
+        self.store.use(self.fitted.router.jobs_for)
+        self.reloads = Reloads(
+            self.store,
+            self.outbound,
+            self.clock,
+            read=self.read,
+            running=lambda: self.fitted,
+            put=self._put,
+            node=self.node,
+        )
+        self._ends.push_async_callback(self.reloads.close)
 
     async def _begin(self) -> None:
         service = self.config.service
-        self.receiver = parts.receiver(self.config, self.store, self.accounts, self.clock)
         self.runner = Runner(
             self.store,
-            accounts=self.accounts,
-            shop=self.shop.actions,
-            policy_of=lambda name: r.retry if (r := self.router.by_name.get(name or "")) else None,
-            reread=self.receiver.reread,
+            accounts=self.fitted.accounts,
+            shop=self.fitted.shop.actions,
+            policy_of=lambda name: r.retry if (r := self._route_of(name)) else None,
+            reread=self._reread,
             clock=self.clock,
             lease=service.lease,
             ceiling_of=self._ceiling_of,
         )
         self.worker = Worker(self.runner)
-        self._ends.push_async_callback(self.receiver.note_secrets)
+        self._ends.push_async_callback(self._note_secrets)
         self._ends.push_async_callback(self.duties.end)
         await self.worker.start()
+        self.api = self._api()
         self._ends.push_async_callback(self._end_work)
-        self.puller = parts.puller(self.config, self.store, self.accounts, self.clock)
-        await self.puller.know()
-        reconciler = Reconciler(self.runner, lambda name: self.router.by_name.get(name or ""))
-        self._begin_duties(reconciler)
+        await self.reloads.started()
+        self._begin_duties(Reconciler(self.runner, self._route_of))
 
     def _begin_duties(self, reconciler: Reconciler) -> None:
-        terms = Terms(**dict(self.config.store.retention))
-        self._retention = Retention(self.store, terms, self.clock)
         self.duties.begin(reconciler.forever())
         if self.store.alone:
             self.duties.begin(neighbours.watch(self.store, self.clock))
-        self.duties.every(NOTING, self.receiver.note_secrets)
-        self.duties.every(PULLING, self.puller.once)
+        self.duties.every(NOTING, self._note_secrets)
+        if self.config.service.reload == "watch" and self.read is not None:
+            self.duties.begin(self.reloads.watch())
+        self.duties.every(PULLING, self._pull)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
         self.duties.every(HOURLY, self._keep_to_terms)
 
@@ -121,25 +146,46 @@ class Hub:
         app = web.Application(client_max_size=self.config.service.limits.body)
         app.add_routes(
             [
-                web.post("/webhooks/{name}", self.receiver.post),
-                web.get("/webhooks/{name}", self.receiver.greet),
-                *Health([self._hindrance]).routes(),
+                web.post("/webhooks/{name}", self._post),
+                web.get("/webhooks/{name}", self._greet),
+                *self._health().routes(),
                 *public_routes(VERSION),
             ]
         )
+        app.add_subapp("/v1", api_app(lambda: self.api))
+        return app
+
+    def _health(self) -> Health:
+        details = {"config": self.reloads.shown}
+        return Health([self._hindrance], details=details, api=lambda: self.api)
+
+    async def _post(self, asked: web.Request) -> web.StreamResponse:
+        return await self.fitted.receiver.post(asked)
+
+    async def _greet(self, asked: web.Request) -> web.StreamResponse:
+        return await self.fitted.receiver.greet(asked)
+
+    def _put(self, fitted: Fitted) -> None:
+        """Run on this from now on."""
+        self.fitted, self.config = fitted, fitted.config
+        self.store.use(fitted.router.jobs_for)
+        self.runner.use(fitted.accounts, fitted.shop.actions)
+        self.api = self._api()
+        self.store.changed.set()
+
+    def _api(self) -> Api:
         limit = self.config.service.limits.api
-        api = Api(
+        return Api(
             store=self.store,
             clock=self.clock,
             wait_for=self.worker.wait_for,
-            rules=self.shop.rules,
+            rules=self.fitted.shop.rules,
             event_types=self.config.events,
-            rewrite=self.router.job_of,
+            rewrite=self.fitted.router.job_of,
             meter=Meter(Quota(limit.calls, limit.per.total_seconds())),
-            refusals=self.receiver.refusals,
+            refusals=self.fitted.receiver.refusals,
+            reloads=self.reloads,
         )
-        app.add_subapp("/v1", api_app(api))
-        return app
 
     def _hindrance(self) -> str | None:
         if self._drains_since is not None:
@@ -157,15 +203,33 @@ class Hub:
             store.url,
             keys=store.encryption_keys,
             clock=self.clock,
-            route=self.router.jobs_for,
             served=True,
         )
 
     def _ceiling_of(self, route: str | None, connector: str, action: str) -> Ceiling | None:
-        account = self.accounts.get(connector)
-        return self.router.ceiling_of(route, account.actions.get(action) if account else None)
+        now = self.fitted
+        account = now.accounts.get(connector)
+        return now.router.ceiling_of(route, account.actions.get(action) if account else None)
+
+    async def _reread(self, job: Job) -> Callable[[Tx], None]:
+        return await self.fitted.receiver.reread(job)
+
+    async def _note_secrets(self) -> None:
+        await self.fitted.receiver.note_secrets()
+
+    async def _pull(self) -> None:
+        await self.fitted.puller.once()
+
+    def _route_of(self, name: str | None) -> Route | None:
+        return self.fitted.router.by_name.get(name or "")
+
+    async def _close_accounts(self) -> None:
+        async with AsyncExitStack() as ends:
+            for account in self.fitted.accounts.values():
+                ends.push_async_callback(account.connector.close)
 
     async def _keep_to_terms(self) -> None:
         """Let go what `store.retention` keeps no longer."""
-        gone = await self._retention.once()
+        terms = Terms(**dict(self.config.store.retention))
+        gone = await Retention(self.store, terms, self.clock).once()
         self.log.info("retention ran", **{k.replace(" ", "_"): n for k, n in gone.items()})

@@ -48,6 +48,16 @@ class Gate:
         self.budgets = [Budget(limit) for limit in limits if limit.by == "account"]
         self.by_action = {name: [Budget(limit) for limit in each] for name in self.actions if each}
 
+    def follow(self, other: "Gate") -> None:
+        """Take over the terms of another gate of this account, and keep what is counted."""
+        self.slots, self.paused, self.reserve = other.slots, other.paused, other.reserve
+        self.breaker = other.breaker
+        self.budgets = _kept(self.budgets, other.budgets)
+        self.by_action = {
+            name: _kept(self.by_action.get(name, []), budgets)
+            for name, budgets in other.by_action.items()
+        }
+
     # -- room --------------------------------------------------------------------------------------
     def room(self, now: datetime) -> int:
         """Say how many jobs may be claimed for this account now."""
@@ -113,3 +123,9 @@ class Gate:
             budget.hear(headers, now.timestamp(), flying=self.flying)
         for budget in self.by_action.get(action, ()):
             budget.hear(headers, now.timestamp(), flying=self._doing[action])
+
+
+def _kept(old: Iterable[Budget], new: Iterable[Budget]) -> list[Budget]:
+    """Give budgets that go on where their limit is the same."""
+    known = {budget.limit: budget for budget in old}
+    return [known.get(budget.limit, budget) for budget in new]

@@ -30,6 +30,12 @@ class Expr:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.text!r})"
 
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Accept what the configuration loader compiled, nothing else."""

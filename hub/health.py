@@ -1,8 +1,16 @@
-"""`/livez` and `/readyz`: does the process live, and may a balancer send to it."""
+"""`/livez` and `/readyz`: does the process live, and may a balancer send to it.
 
-from collections.abc import Callable, Sequence
+`/readyz?details` says more, to those whose key lets them see it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
+
+from hub.api.access import let_in
+from hub.api.endpoint import STAFF, Answer, Api, Ask, Endpoint
+from hub.errors import Refused
+from hub.model import Json, write_json
 
 
 class Health:
@@ -10,10 +18,18 @@ class Health:
 
     Args:
         hindrances: Each says why the hub is not ready, or None.
+        details: What staff may see beside, by name.
+        api: Knows whose key it is.
     """
 
-    def __init__(self, hindrances: Sequence[Callable[[], str | None]]) -> None:
-        self._hindrances = hindrances
+    def __init__(
+        self,
+        hindrances: Sequence[Callable[[], str | None]],
+        *,
+        details: Mapping[str, Callable[[], Json]],
+        api: Callable[[], Api],
+    ) -> None:
+        self._hindrances, self._details, self._api = hindrances, details, api
 
     def routes(self) -> list[web.RouteDef]:
         """Give both routes."""
@@ -22,8 +38,26 @@ class Health:
     async def _livez(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
-    async def _readyz(self, _: web.Request) -> web.Response:
-        for hindrance in self._hindrances:
-            if (why := hindrance()) is not None:
-                return web.Response(text=f"{why}\n", status=503)
-        return web.Response(text="ok\n")
+    async def _readyz(self, request: web.Request) -> web.Response:
+        whys = [why for hindrance in self._hindrances if (why := hindrance()) is not None]
+        status = 503 if whys else 200
+        if "details" in request.query:
+            return await self._detailed(request, whys, status)
+        return web.Response(text=f"{whys[0] if whys else 'ok'}\n", status=status)
+
+    async def _detailed(self, request: web.Request, whys: list[str], status: int) -> web.Response:
+        try:
+            await let_in(self._api(), DETAILS, request)
+        except Refused as refused:
+            known = refused.code == "forbidden"
+            raise (web.HTTPForbidden if known else web.HTTPUnauthorized) from refused
+        body = {"ready": not whys, "hindrances": whys}
+        body |= {name: give() for name, give in self._details.items()}
+        return web.Response(body=write_json(body), status=status, content_type="application/json")
+
+
+async def _nothing(_: Ask) -> Answer:
+    return Answer(body=None)
+
+
+DETAILS = Endpoint(method="GET", path="/readyz", may=STAFF, do=_nothing)

@@ -113,6 +113,7 @@ class NewJob:
     blocks: bool = False
     give_up_at: datetime | None = None
     mapping_hash: str | None = None
+    config_hash: str | None = None
     state: Literal["ready", "dead", "skipped"] = "ready"
     error: str | None = None
 

@@ -17,12 +17,16 @@ from webhooks.receive import Receiver
 from webhooks.refusals import Refusals
 
 Accounts = Mapping[str, Account]
+NONE: Accounts = {}
 NEVER = timedelta(days=365_000)
 
 
-def accounts(config: Config, outbound: Outbound) -> dict[str, Account]:
-    """Make every connector's account."""
-    return {name: _account(config, c, outbound) for name, c in config.connectors.items()}
+def accounts(config: Config, outbound: Outbound, kept: Accounts = NONE) -> dict[str, Account]:
+    """Make every connector's account, but for those that are kept."""
+    return {
+        name: kept.get(name) or _account(config, c, outbound)
+        for name, c in config.connectors.items()
+    }
 
 
 def receiver(config: Config, store: Store, made: Accounts, clock: Clock) -> Receiver:

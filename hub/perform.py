@@ -1,6 +1,9 @@
 """Performing one attempt of a connector's action: input checked, call made, results joined."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,6 +34,27 @@ class Account:
     policy: retry.Policy
     actions: dict[str, ActionSpec]
     timeout: float = 30.0
+    _uses: int = 0
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep its connections open meanwhile."""
+        self._uses += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._uses -= 1
+            if not self._uses:
+                self._idle.set()
+
+    async def retire(self) -> None:
+        """Close it once nothing uses it any more."""
+        if self._uses:
+            await self._idle.wait()
+        await self.connector.close()
+        await self.client.close()
 
 
 @dataclass(slots=True)
@@ -84,7 +108,8 @@ class Attempt:
         if retry.forgotten(self.job, self.spec.effect.window, now=self.call.clock.now()):
             raise Ambiguous(f"{self.job.connector} may have forgotten the key", final=True)
         try:
-            found = await getattr(self.account.connector, self.spec.name)(self.call, item)
+            with self.account.in_use():
+                found = await getattr(self.account.connector, self.spec.name)(self.call, item)
         finally:
             self._count()
         return _joined(found) if self.spec.many else found or Outcome()
@@ -94,7 +119,8 @@ class Attempt:
         item = self.item()
         method = getattr(self.account.connector, str(self.spec.lookup))
         try:
-            found: Outcome | None = await method(self.call, item)
+            with self.account.in_use():
+                found: Outcome | None = await method(self.call, item)
         finally:
             self._count()
         return found

@@ -125,7 +125,8 @@ class Puller:
         gate.take(ACTION, LATER)
         connector: Any = follow.account.connector
         try:
-            page: Page = await connector.events(cursor or None, follow.overlap)
+            with follow.account.in_use():
+                page: Page = await connector.events(cursor or None, follow.overlap)
         except CallError as error:
             self.log.warning("source failed", connector=connector.name, error=str(error))
             raise

@@ -1,7 +1,7 @@
 """Events to jobs, as the admin wrote it. Pure: routes hold compiled callables; no I/O, no clock."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,10 +90,14 @@ def scope(event: Event) -> dict[str, Json]:
 
 
 class Router:
-    """All routes of one configuration; `jobs_for` is what the store calls inside a transaction."""
+    """All routes of one configuration; `jobs_for` is what the store calls inside a transaction.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self.routes = tuple(routes)
+    Args:
+        config: The configuration's hash, which its jobs keep.
+    """
+
+    def __init__(self, routes: Iterable[Route], config: str | None = None) -> None:
+        self.routes, self.config = tuple(routes), config
         self.by_name = {route.name: route for route in self.routes}
 
     def ceiling_of(self, name: str | None, spec: ActionSpec | None) -> Ceiling | None:
@@ -105,7 +109,8 @@ class Router:
 
     def jobs_for(self, event: Event, now: datetime) -> list[NewJob]:
         """Write the jobs of one event, in the file's order; what cannot be mapped is born dead."""
-        return [job for route in self.routes if (job := _job(route, event, now)) is not None]
+        made = (_job(route, event, now) for route in self.routes)
+        return [replace(job, config_hash=self.config) for job in made if job is not None]
 
     def job_of(self, name: str, event: Event, now: datetime) -> NewJob | None:
         """Write the job of one route, whatever origins it takes; None where it wants none.
@@ -116,7 +121,8 @@ class Router:
         route = self.by_name[name]
         if not route.hears(event):
             raise KeyError(name)
-        return _made(route, event, now)
+        job = _made(route, event, now)
+        return None if job is None else replace(job, config_hash=self.config)
 
 
 def _job(route: Route, event: Event, now: datetime) -> NewJob | None:

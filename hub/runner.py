@@ -55,6 +55,16 @@ class Runner:
         self.log = log.get("worker")
         self.gates = {name: a.gate for name, a in accounts.items()} | {"shop": Gate(64)}
 
+    def use(self, accounts: Mapping[str, Account], shop: Mapping[str, ShopAction]) -> None:
+        """Run what begins from now on with these; what is in flight keeps what it has.
+
+        The gate of an account that is no more stays, shut: jobs may still be on their way.
+        """
+        for name in self.gates.keys() - accounts.keys() - {"shop"}:
+            self.gates[name].paused = True
+        self.gates |= {name: account.gate for name, account in accounts.items()}
+        self.accounts, self.shop = accounts, shop
+
     async def run(self, job: Job) -> None:
         """Run one attempt and settle it."""
         by_kind = self._shop_job if job.connector == "shop" else self._call_job

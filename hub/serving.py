@@ -3,8 +3,8 @@
 import asyncio
 import resource
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from aiohttp import web
 
@@ -17,13 +17,18 @@ KEEPALIVE = 15.0
 LINGER = 2.0
 
 
-async def serve(config: Config) -> None:
-    """Run a hub until SIGTERM or SIGINT, then drain it."""
+async def serve(config: Config, read: Callable[[], Config]) -> None:
+    """Run a hub until SIGTERM or SIGINT, then drain it.
+
+    Args:
+        read: Reads the configuration anew, for reloads.
+    """
     listens = config.service.listen
-    async with running(Hub(config)) as hub:
+    async with running(Hub(config, read=read)) as hub:
         url = f"http://{listens.host}:{listens.port}"
         hub.log.info("hub serves", url=url, config=config.hash[:12])
-        await until_stopped()
+        with hangups(hub):
+            await until_stopped()
         hub.log.info("hub drains", grace_s=config.service.shutdown_grace.total_seconds())
     hub.log.info("hub stopped")
 
@@ -74,6 +79,26 @@ def roomy(wanted: int) -> int:
         return wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return max(1, min(wanted, hard - SPARE))
+
+
+@contextmanager
+def hangups(hub: Hub) -> Iterator[None]:
+    """Reload on each SIGHUP meanwhile."""
+    asked: set[asyncio.Task[None]] = set()
+
+    def hang_up() -> None:
+        if hub.config.service.reload == "off":
+            hub.log.warning("reload is off")
+            return
+        asked.add(task := asyncio.create_task(hub.reloads.asked("SIGHUP")))
+        task.add_done_callback(asked.discard)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 async def until_stopped() -> None:

@@ -70,6 +70,7 @@ def _values(tx: Tx, job: NewJob) -> dict[str, Any]:
         "key": job.key,
         "payload": None if payload is None else tx.seal(payload, "jobs.payload", job.uid),
         "mapping_hash": job.mapping_hash,
+        "config_hash": job.config_hash,
         "error": job.error,
     }
 

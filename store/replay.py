@@ -138,6 +138,7 @@ def _again(tx: Tx, row: Row[Any]) -> NewJob:
         blocks=bool(row.blocks),
         give_up_at=tx.now + (row.give_up_at - row.created_at) if row.give_up_at else None,
         mapping_hash=row.mapping_hash,
+        config_hash=row.config_hash,
     )
 
 

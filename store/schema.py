@@ -170,6 +170,7 @@ def _job_columns() -> list[Column[Any]]:
         data("body_hash", null=True),
         data("payload", null=True),
         word("mapping_hash", null=True),
+        word("config_hash", null=True),
         word("ref", null=True),
         word("error", null=True),
     ]
@@ -178,7 +179,7 @@ def _job_columns() -> list[Column[Any]]:
 BORN_WITH = (
     "uid", "connector", "account", "action", "route", "event_id", "inbox_id", "lane", "prio",
     "due_at", "created_at", "blocks", "give_up_at", "effect", "key", "payload", "mapping_hash",
-    "error",
+    "config_hash", "error",
 )  # fmt: skip
 """The columns of a job that are filled when it is written, beside its state."""
 
@@ -362,6 +363,19 @@ audit = table(
     word("subject"),
     word("note", null=True),
     Index("audit_subject", "subject"),
+    counted=True,
+)
+
+# Which configuration ran since when, and which were refused.
+configs = table(
+    "configs",
+    Column("n", Int, primary_key=True, autoincrement=True),
+    at("at"),
+    word("node"),
+    word("who"),
+    word("what"),
+    word("hash", null=True),
+    word("faults", null=True),
     counted=True,
 )
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from hub.api import docs, matching, openapi, problems, quota
 from hub.api.access import let_in
 from hub.api.carts import carts
+from hub.api.config import config
 from hub.api.endpoint import Answer, Api, Ask, Endpoint
 from hub.api.events import events
 from hub.api.jobs import jobs
@@ -20,15 +21,23 @@ from hub.model import Json, write_json
 from hub.shop.versions import ANY
 
 WORTH_PACKING = 1024
-ENDPOINTS: tuple[Endpoint, ...] = (*products, *carts, *orders, *payments, *events, *jobs, *webhooks)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *products, *carts, *orders, *payments, *events, *jobs, *webhooks, *config,
+)  # fmt: skip
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def api_app(api: Api, endpoints: Iterable[Endpoint] = ENDPOINTS) -> web.Application:
-    """Make what the composition root mounts at /v1."""
-    app = web.Application(middlewares=[problems.middleware(api.clock)])
+def api_app(
+    current: Callable[[], Api], endpoints: Iterable[Endpoint] = ENDPOINTS
+) -> web.Application:
+    """Make what the composition root mounts at /v1.
+
+    Args:
+        current: Gives what is in force when a request comes; it is that request's to its end.
+    """
+    app = web.Application(middlewares=[problems.middleware(current().clock)])
     for endpoint in endpoints:
-        handle = _handle(api, endpoint)
+        handle = _handle(current, endpoint)
         if endpoint.method == "GET":
             app.router.add_get(endpoint.path, handle)  # HEAD comes with it
         else:
@@ -51,9 +60,9 @@ def public_routes(version: str) -> list[web.RouteDef]:
     ]
 
 
-def _handle(api: Api, endpoint: Endpoint) -> Handle:
+def _handle(current: Callable[[], Api], endpoint: Endpoint) -> Handle:
     async def handle(request: web.Request) -> web.StreamResponse:
-        ask = await _ask(api, endpoint, request)
+        ask = await _ask(current(), endpoint, request)
         return _respond(ask, await endpoint.do(ask))
 
     return handle

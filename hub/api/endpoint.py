@@ -5,7 +5,7 @@ A route cannot be written without saying who may use it.
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
@@ -30,6 +30,16 @@ Wait = Callable[[Callable[[], Awaitable[bool]], float], Awaitable[bool]]
 """Wait until a check holds, at most so many seconds; say whether it did."""
 
 
+class Reloads(Protocol):
+    """The running configuration."""
+
+    async def reload(self, who: str) -> object:
+        """Read it anew and put it in force; raises ConfigError with its faults."""
+
+    def shown(self) -> dict[str, Json]:
+        """Say what runs, and what was refused since."""
+
+
 class Query(BaseModel):
     """The parameters of a URL; an unknown one is refused."""
 
@@ -49,6 +59,7 @@ class Api:
         rules: The shop's settings.
         event_types: The shop's own event types -> the JSON Schema of their data.
         rewrite: Write the job of one route, by name, from an event; see store.replay.
+        reloads: The running configuration, and how to read it anew.
         meter: How often each key may call.
         refusals: The webhooks this node refused.
     """
@@ -59,6 +70,7 @@ class Api:
     rules: ShopRules
     event_types: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     rewrite: Rewrite | None = None
+    reloads: Reloads | None = None
     meter: Meter = field(default_factory=lambda: Meter(Quota(60_000, 60)))
     refusals: Refusals = field(default_factory=lambda: Refusals({}))
 

@@ -15,6 +15,8 @@ COMMANDS = {
     "serve": "run the hub",
     "demo": "play one order through the hub and the sandbox",
     "check": "check a configuration and print every fault",
+    "config": "show the configuration; list what became of each version",
+    "reload": "ask the running hub to read its configuration anew",
     "jobs": "list jobs; show one; retry, cancel or settle one or many",
     "events": "list events; show one; replay one or many",
     "inbox": "list the requests that were taken in; show one",

@@ -1,6 +1,5 @@
 """`hub check FILE`: every fault of a configuration at once."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +26,9 @@ def check(
     path = file or config
     if not path.is_file():
         raise typer.BadParameter(f"{path} does not exist")
-    faults = configuration.check(path, os.environ, secrets=not no_secrets, shop=VOCABULARY)
+    faults = configuration.check(
+        path, ground.environment(path), secrets=not no_secrets, shop=VOCABULARY
+    )
     for fault in faults:
         typer.echo(str(fault), err=True)
     errors = sum(1 for fault in faults if strict or not fault.warning)

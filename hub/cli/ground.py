@@ -47,10 +47,24 @@ def load(path: Path) -> "Config":
     from hub import config  # noqa: PLC0415 -- only commands that need it pay for it
     from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
 
+    there(path)
+    return config.load(path, env=environment(path), shop=VOCABULARY)
+
+
+def there(path: Path) -> None:
+    """Raise unless there is such a file."""
     if not path.is_file():
         text = f"{path} does not exist"
-        raise ConfigError(Fault(code="file.missing", text=text, fix="--config FILE or HUB_CONFIG"))
-    return config.load(path, env=os.environ, shop=VOCABULARY)
+        raise ConfigError(
+            Fault(code="file.missing", text=text, fix="hub init, or --config FILE, or HUB_CONFIG")
+        )
+
+
+def environment(path: Path) -> dict[str, str]:
+    """Give what `${env:}` reads for a configuration: the environment, below it `.env` beside it."""
+    from hub.config.dotenv import environment as beside  # noqa: PLC0415
+
+    return beside(path, os.environ)
 
 
 @asynccontextmanager
@@ -65,7 +79,7 @@ async def opened(config: "Config") -> AsyncIterator["Store"]:
         config.store.url,
         keys=config.store.encryption_keys,
         clock=SystemClock(),
-        route=Router(config.routes).jobs_for,
+        route=Router(config.routes, config.hash).jobs_for,
     )
     try:
         yield store

@@ -18,4 +18,4 @@ def serve(config: ground.ConfigFile = ground.DEFAULT) -> None:
     crash.arm()
     loaded = ground.load(config)
     log.setup(text=sys.stderr.isatty())
-    asyncio.run(run(loaded))
+    asyncio.run(run(loaded, lambda: ground.load(config)))

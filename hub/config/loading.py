@@ -41,6 +41,8 @@ class Config:
         events: The shop's own event types, each with its JSON Schema.
         folders: Where the admin's own connectors lie.
         hash: SHA-256 of the files as written, without secrets.
+        files: Every file it was read from.
+        written: What they hold, references by name; for places only.
     """
 
     service: Service
@@ -51,6 +53,8 @@ class Config:
     events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
     hash: str = ""
+    files: tuple[str, ...] = ()
+    written: Table | None = field(default=None, repr=False, compare=False)
 
 
 def load(
@@ -134,7 +138,9 @@ def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Co
         routes=routes,
         events=own,
         folders=tuple(folders),
-        hash=_hash(document.tree, report),
+        hash=_hash(document, report),
+        files=tuple(document.files),
+        written=document.tree,
     )
 
 
@@ -166,9 +172,10 @@ def _changed(part: Model, change: dict[str, str], name: str, report: Report) -> 
         return part
 
 
-def _hash(tree: Node, report: Report) -> str:
-    """Hash the tree as it was written: references by name, secrets in clear left out."""
-    text = json.dumps(_written(tree, report), separators=(",", ":"))
+def _hash(document: Document, report: Report) -> str:
+    """Hash what was written: references by name, secrets in clear left out; mappings too."""
+    trees = [_written(tree, report) for tree in (document.tree, *document.mappings)]
+    text = json.dumps(trees, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

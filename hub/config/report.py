@@ -98,7 +98,16 @@ class Report:
     def _masked(self, text: str) -> str:
         for word in sorted(self._words, key=len, reverse=True):
             text = text.replace(word, self._words[word])
-        return _PASSWORD.sub(rf"\1{MASK}@", text)
+        return without_password(text)
+
+
+def without_password(text: str) -> str:
+    """Mask the password of a URL.
+
+    >>> without_password("postgresql+asyncpg://hub:secret@db/hub")
+    'postgresql+asyncpg://hub:‹masked›@db/hub'
+    """
+    return _PASSWORD.sub(rf"\1{MASK}@", text)
 
 
 def unread(line: str) -> str:

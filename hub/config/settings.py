@@ -97,6 +97,7 @@ class Service(Part):
     environment: Literal["dev", "staging", "production"] = "dev"
     shutdown_grace: Duration = timedelta(seconds=30)
     lease: Duration = timedelta(seconds=60)
+    reload: Literal["off", "signal", "watch"] = "signal"
     limits: Limits = Limits()
     trusted_proxies: tuple[Cidr, ...] = ()
 

@@ -67,7 +67,7 @@ class Outbound:
     async def close(self) -> None:
         """Allow no more calls, and close every connection."""
         self._ready = False
-        await asyncio.gather(*(client.close() for client in self._clients))
+        await asyncio.gather(*(client.close() for client in list(self._clients)))
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -109,6 +109,11 @@ class Outbound:
         )
         self._clients.append(client)
         return client
+
+    def forget(self, client: "Client") -> None:
+        """Let go of a client that is closed."""
+        if client in self._clients:
+            self._clients.remove(client)
 
 
 class Client(Verbs):
@@ -184,7 +189,8 @@ class Client(Verbs):
             raise self._failed(error, left=trip.left) from None
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, for good."""
+        self._outbound.forget(self)
         if self._session is not None:
             await self._session.close()
             self._session = None

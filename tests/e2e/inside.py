@@ -48,7 +48,7 @@ class House:
         idle = 0
         while idle < 3:
             await asyncio.sleep(0.001)
-            busy = self.hub.worker.flying() or self.hub.puller.reading
+            busy = self.hub.worker.flying() or self.hub.fitted.puller.reading
             idle = 0 if busy else idle + 1
 
 

@@ -32,14 +32,14 @@ async def test_a_payment_whose_webhook_never_came_is_pulled_and_told_once(house)
     await house.shop.pays(payment)
     assert stripe.state.deliveries
     assert {one["status"] for one in stripe.state.deliveries} == {0}
-    assert await house.hub.puller.pull("stripe", forced=True) > 0
+    assert await house.hub.fitted.puller.pull("stripe", forced=True) > 0
     await house.shop.over(order["id"])
     first = await told(house, order["id"])
     assert first.count("send_template") == first.count("track") == 1
     for event in list(stripe.events.values()):  # now they come, late, in another order
         stripe.state.faults.clear()
         stripe.emit(event)
-    assert await house.hub.puller.pull("stripe", forced=True) == 0
+    assert await house.hub.fitted.puller.pull("stripe", forced=True) == 0
     await house.shop.over(order["id"])
     assert await told(house, order["id"]) == first
     [paid] = [
@@ -58,7 +58,7 @@ async def test_what_is_pulled_days_late_is_booked_and_mails_nobody(house) -> Non
     for event in stripe.events.values():  # it happened two days ago
         event["created"] -= 2 * 86_400
     await house.hub.store.write(_from_the_beginning)
-    assert await house.hub.puller.pull("stripe", forced=True) > 0
+    assert await house.hub.fitted.puller.pull("stripe", forced=True) > 0
     await house.shop.over(order["id"])
     actions = await told(house, order["id"])
     assert "send_template" not in actions
@@ -72,9 +72,9 @@ async def test_a_provider_that_does_not_answer_is_asked_again_from_where_it_was(
     _, payment = await house.shop.orders("down@example.com")
     await house.shop.pays(payment)
     stripe.state.faults.append(Fault(fault="500", path="/v1/events", times=1))
-    await house.hub.puller.once()  # due at the start; it fails, and is told
-    assert await house.hub.puller.pull("stripe") is None  # due in a minute
-    assert await house.hub.puller.pull("stripe", forced=True) > 0
+    await house.hub.fitted.puller.once()  # due at the start; it fails, and is told
+    assert await house.hub.fitted.puller.pull("stripe") is None  # due in a minute
+    assert await house.hub.fitted.puller.pull("stripe", forced=True) > 0
 
 
 def _from_the_beginning(tx: Any) -> None:

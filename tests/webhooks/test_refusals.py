@@ -73,7 +73,7 @@ class Bench:
     key: str
 
     def signed(self, name: str, secret: str, *, off: float = 0, body: bytes = BODY) -> Request:
-        connector = self.hub.accounts[name].connector
+        connector = self.hub.fitted.accounts[name].connector
         headers = connector.sign(body, Secret(secret), now=NOW.timestamp() + off)
         bare = Request(method="POST", url=connector.webhook_url, headers=(), body=body)
         return with_headers(bare, dict(headers))
@@ -124,7 +124,7 @@ def without(request: Request, name: str) -> Request:
 
 def other_url(bench: Bench) -> Request:
     """HubSpot signed the address that the hub was once known by."""
-    hubspot = bench.hub.accounts["hubspot"].connector
+    hubspot = bench.hub.fitted.accounts["hubspot"].connector
     old = type(hubspot)(
         "hubspot", hubspot.settings, None, "https://old.example.com/webhooks/hubspot"
     )
@@ -135,7 +135,7 @@ def other_url(bench: Bench) -> Request:
 
 def other_version(bench: Bench) -> Request:
     """HubSpot signed as it did before v3."""
-    cls = type(bench.hub.accounts["hubspot"].connector)
+    cls = type(bench.hub.fitted.accounts["hubspot"].connector)
     settings = bench.hub.config.connectors["hubspot"].settings
     old = cls(
         "hubspot",
@@ -259,7 +259,7 @@ async def test_nothing_of_a_refused_body_is_written_or_told(bench) -> None:
 
 
 async def test_the_last_hundred_are_kept_and_the_rest_counted_out(bench) -> None:
-    refusals = bench.hub.receiver.refusals
+    refusals = bench.hub.fitted.receiver.refusals
     request = bench.signed("code", CHAT)
     door = refusals.doors["code"]
     for n in range(KEPT + 5):
@@ -273,7 +273,7 @@ async def test_the_last_hundred_are_kept_and_the_rest_counted_out(bench) -> None
 
 
 async def test_a_flood_is_not_looked_into(bench) -> None:
-    refusals = bench.hub.receiver.refusals
+    refusals = bench.hub.fitted.receiver.refusals
     request = bench.signed("code", CHAT)
     for _ in range(LOOKED_INTO.units + 3):
         refusals.keep(refusals.doors["code"], request, "mismatch", now=NOW, urls=())
@@ -335,5 +335,5 @@ async def test_s22_whose_forwarded_address_counts_is_configured(bench) -> None:
     first, second = (with_headers(bad, {"X-Forwarded-For": f"203.0.113.{n}"}) for n in (1, 2))
     for n in range(101):  # a stranger's word
         assert await bench.post(first if n % 2 else second) == (401 if n < 100 else 429)
-    bench.hub.receiver.proxies = [ip_network("127.0.0.0/8")]
+    bench.hub.fitted.receiver.proxies = [ip_network("127.0.0.0/8")]
     assert await bench.post(first) == 401

@@ -158,7 +158,7 @@ def endpoints():
 @pytest.fixture
 async def client(api, endpoints) -> AsyncIterator[TestClient]:
     root = web.Application()
-    root.add_subapp("/v1", api_app(api, *([] if endpoints is None else [endpoints])))
+    root.add_subapp("/v1", api_app(lambda: api, *([] if endpoints is None else [endpoints])))
     root.add_routes(public_routes("0.1.0"))
     async with TestClient(TestServer(root)) as made:
         yield made

@@ -106,7 +106,8 @@ async def test_a_new_process_on_the_same_store_replays(url, secret, clock, rules
         store = await Store.open(url, keys=[secret], clock=clock, served=True)
         key = key or (await store.write(lambda tx: keys.create_key(tx, "shop")))["key"]
         root = web.Application()
-        root.add_subapp("/v1", api_app(Api(store=store, clock=clock, wait_for=never, rules=rules)))
+        api = Api(store=store, clock=clock, wait_for=never, rules=rules)
+        root.add_subapp("/v1", api_app(lambda api=api: api))
         async with TestClient(TestServer(root)) as client:
             answer = await Door(client, key).post("/v1/products", MUG, key="k1")
             bodies.append(await answer.read())

@@ -126,6 +126,7 @@ class Job:
         held: For how long its account was held since `first_sent_at`; that ages no job.
         fault: Why its payload, though stored, cannot be read.
         prio: Its class: 0 first attempts, 1 retries, 2 syncs and back-fills.
+        until: When its lease ends, as it was claimed.
         probe: It was claimed to try whether its account works again.
     """
 
@@ -151,6 +152,7 @@ class Job:
     held: timedelta = timedelta(0)
     fault: str | None = None
     prio: int = 0
+    until: datetime | None = None
     probe: bool = False
 
 

@@ -28,6 +28,10 @@ DONE = Verdict(state="done", outcome="ok")
 SETTLE_AGAIN = (0.2, 1.0, 5.0, 20.0)
 
 
+class Late(Exception):
+    """The lease ended before the attempt began."""
+
+
 class Runner:
     """Runs jobs for the worker.
 
@@ -81,20 +85,29 @@ class Runner:
         started, attempt = self.clock.now(), None
         effect = Effect(kind=job.effect)  # type: ignore[arg-type] # only our own words are stored
         try:
+            ends = self._ends(job, started)
             account = self.accounts[job.connector]
             links = StoredLinks(self.store, job.connector)
-            attempt = Attempt.begin(
-                account, job, links=links, clock=self.clock, deadline=started + self.lease
-            )
+            attempt = Attempt.begin(account, job, links=links, clock=self.clock, deadline=ends)
             effect = attempt.spec.effect
             outcome = await attempt.perform()
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, Late) as error:
             await self._settle(job, started, attempt, self._given_up(job, error, effect, attempt))
         except Exception as error:  # noqa: BLE001 -- judged: a CallError, or a bug of ours
             verdict = self._judged(error, job, effect, attempt)
             await self._settle(job, started, attempt, verdict, self._refused(job, error))
         else:
             await self._settle(job, started, attempt, DONE, self.follow(job, outcome), outcome)
+
+    def _ends(self, job: Job, started: datetime) -> datetime:
+        """Give when an attempt must have ended: another node may have the job from then on.
+
+        A process that was stopped for a while, right after it had claimed, begins too late.
+        """
+        ends = started + self.lease if job.until is None else job.until
+        if started >= ends:
+            raise Late
+        return ends
 
     async def _shop_job(self, job: Job) -> None:
         """Run a shop action and end its job in one commit."""

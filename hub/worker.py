@@ -176,7 +176,8 @@ class Worker:
         await self.shares.renew(self.clock.now())
 
     async def _renew(self) -> None:
-        held = list(self._flying)
+        if not (held := list(self._flying)):
+            return
         until = self.clock.now() + self.lease
         kept = await self.store.write(lambda tx: leases.renew(tx, held, until=until))
         for flight in set(held) - kept:

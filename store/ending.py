@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, case, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from store.schema import HEAD, Time, job_history, jobs
+from store.schema import HEAD, Int, Time, job_history, jobs
 from store.tx import Tx, padded
 
 SHARED = tuple(c.name for c in job_history.columns if c.name in jobs.columns and c.name != "state")
@@ -33,8 +33,8 @@ def end(tx: Tx, endings: Sequence[Ending], *, free: bool = True) -> None:
     """
     if not endings:
         return
-    tx.run_each(insert(job_history), [_ended(tx, one) for one in endings])
-    tx.run(delete(jobs).where(jobs.c.id.in_(padded([one.row.id for one in endings]))))
+    tx.run_each(_KEEP, [_ended(tx, one) for one in endings])
+    tx.run(_DROP, {"ids": padded([one.row.id for one in endings])})
     if free:
         promote(tx, [(e.row.connector, e.row.lane) for e in endings if e.row.state in HEADS])
 
@@ -75,6 +75,8 @@ def give_head(tx: Tx, row: Row[Any]) -> None:
         return
 
 
+_KEEP = insert(job_history)
+_DROP = delete(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True, type_=Int)))
 _next = (
     select(jobs.c.id)
     .where(

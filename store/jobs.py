@@ -20,6 +20,9 @@ LIVE_STATES = {
 ENDED = ("done", "skipped", "cancelled")
 
 
+_KEEP = insert(job_history)
+
+
 # -- enqueue ---------------------------------------------------------------------------------------
 def enqueue(tx: Tx, new: Sequence[NewJob]) -> None:
     """Write jobs in order; duplicates of a key go straight to history, the dead stay visible."""
@@ -32,7 +35,7 @@ def enqueue(tx: Tx, new: Sequence[NewJob]) -> None:
         else:
             over.append(_skipped(job, row, duplicate=job.uid not in own))
     tx.ways.insert_jobs(tx.connection, live)
-    tx.run_each(insert(job_history), [row | {"ended_at": tx.now} for row in over])
+    tx.run_each(_KEEP, [row | {"ended_at": tx.now} for row in over])
     tx.woken = tx.woken or bool(live)
 
 
@@ -115,5 +118,6 @@ def read_job(tx: Tx, row: Row[Any], *, held: int | None = None, probe: bool = Fa
         body_hash=row.body_hash,
         held=timedelta(microseconds=0 if None in (held, row.held0) else held - row.held0),
         prio=row.prio,
+        until=row.lease_until,
         probe=probe,
     )

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, select, text, tuple_, update
+from sqlalchemy import Row, and_, bindparam, func, insert, select, text, tuple_, update
 
 from hub import retry
 from store.ending import promote
-from store.schema import attempts, jobs
+from store.schema import Time, attempts, jobs
 from store.settle import MOVE, resolve_from_events
 from store.tx import Tx, padded
 
@@ -22,14 +22,10 @@ def renew(tx: Tx, held: Sequence[tuple[int, int]], *, until: datetime) -> set[tu
     """Prolong leases, each a job's id and attempt; gives those still held."""
     if not held:
         return set()
-    still = and_(tuple_(jobs.c.id, jobs.c.attempt).in_(padded(sorted(held))), text("state = 'l'"))
-    free = select(jobs.c.id).where(still).order_by(jobs.c.id).with_for_update(skip_locked=True)
-    mine = free.cte("mine")
-    tx.run(update(jobs).where(jobs.c.id.in_(select(mine.c.id))).values(lease_until=until))
+    flights = {"held": padded(sorted(held))}
+    tx.run(_RENEW, flights | {"until": until})
     # What a writer of jobs holds just now keeps its old end and is asked about again.
-    return {
-        (row.id, row.attempt) for row in tx.rows(select(jobs.c.id, jobs.c.attempt).where(still))
-    }
+    return {(row.id, row.attempt) for row in tx.rows(_STILL, flights)}
 
 
 def rescue(tx: Tx, *, all_of_them: bool = False) -> int:
@@ -38,10 +34,8 @@ def rescue(tx: Tx, *, all_of_them: bool = False) -> int:
     A job that is lost again and again may be what ends its hubs: it waits longer each time, apart
     from those lost with it, and in the end it is given up.
     """
-    over = [text("state = 'l'")] + ([] if all_of_them else [jobs.c.lease_until < tx.now])
-    lock = select(jobs).where(*over).order_by(jobs.c.lease_until).limit(MOST)
-    rows = tx.rows(lock.with_for_update(skip_locked=True))
-    tx.run_each(insert(attempts), [_lost(tx, row) for row in rows])
+    rows = tx.rows(_ALL) if all_of_them else tx.rows(_OVER, {"now": tx.now})
+    tx.run_each(_NOTE, [_lost(tx, row) for row in rows])
     lost = _times_lost(tx, rows)
     tx.run_each(MOVE, [_taken_back(tx, row, lost[row.uid]) for row in rows])
     now = {row.uid: _state(row, lost[row.uid]) for row in rows}
@@ -89,3 +83,31 @@ def _state(row: Row[Any], lost: int) -> str:
     if row.effect == "keyed":
         return "u"
     return "b" if row.blocks else "d"
+
+
+# -- statements ------------------------------------------------------------------------------------
+_still = and_(
+    tuple_(jobs.c.id, jobs.c.attempt).in_(bindparam("held", expanding=True)), text("state = 'l'")
+)
+_STILL = select(jobs.c.id, jobs.c.attempt).where(_still)
+_mine = (
+    select(jobs.c.id)
+    .where(_still)
+    .order_by(jobs.c.id)
+    .with_for_update(skip_locked=True)
+    .cte("mine")
+)
+_RENEW = (
+    update(jobs)
+    .where(jobs.c.id.in_(select(_mine.c.id)))
+    .values(lease_until=bindparam("until", type_=Time))
+)
+_NOTE = insert(attempts)
+_ALL = (
+    select(jobs)
+    .where(text("state = 'l'"))
+    .order_by(jobs.c.lease_until)
+    .limit(MOST)
+    .with_for_update(skip_locked=True)
+)
+_OVER = _ALL.where(jobs.c.lease_until < bindparam("now", type_=Time))

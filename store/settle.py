@@ -18,7 +18,7 @@ from hub.model import Job, NewJob
 from store import accounts
 from store.ending import Ending, end, give_head, promote
 from store.jobs import read_job
-from store.schema import attempts, events, jobs, links, upserting
+from store.schema import Int, attempts, events, jobs, links, upserting
 from store.tx import AGAIN, Again, Tx, Undone, padded
 
 Settled = tuple["Completion", Row[Any]]
@@ -66,7 +66,7 @@ def settle(tx: Tx, dones: Sequence[Completion]) -> list[bool | Again]:
     """
     told = _fenced(tx, [done.job for done in dones])
     settled = [(d, row) for d, row in zip(dones, told, strict=True) if isinstance(row, Row)]
-    tx.run_each(insert(attempts), [_attempt(done) for done, _ in settled])
+    tx.run_each(_NOTE, [_attempt(done) for done, _ in settled])
     over = [(d, row) for d, row in settled if d.state in ("done", "skipped")]
     end(tx, [Ending(row, d.state, reason=d.error, ref=d.ref) for d, row in over])
     _go_on(tx, [(d, row) for d, row in settled if d.state not in ("done", "skipped")])
@@ -97,23 +97,18 @@ def settle_with(tx: Tx, done: Completion, work: Callable[[Tx], object] | None = 
 
 
 def _holds(tx: Tx, job: Job) -> bool:
-    held = select(jobs.c.id).where(
-        jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == "l"
-    )
-    return tx.row(held) is not None
+    return tx.row(_HELD, {"this": job.id, "attempt": job.attempt}) is not None
 
 
 def _fenced(tx: Tx, ended: Sequence[Job]) -> list[Row[Any] | Again | None]:
     """Lock the rows of jobs that still hold their lease; None for those that do not."""
     if not ended:
         return []
-    leased = jobs.c.id.in_(padded([job.id for job in ended])), jobs.c.state == "l"
-    lock = select(jobs).where(*leased).order_by(jobs.c.id)
-    rows = {(r.id, r.attempt): r for r in tx.rows(lock.with_for_update(skip_locked=not tx.patient))}
+    ids = {"ids": padded([job.id for job in ended])}
+    rows = {(r.id, r.attempt): r for r in tx.rows(_LOCK[tx.patient], ids)}
     busy: set[tuple[int, int]] = set()
     if not tx.patient and any((job.id, job.attempt) not in rows for job in ended):
-        seen = tx.rows(select(jobs.c.id, jobs.c.attempt).where(*leased))
-        busy = {(row.id, row.attempt) for row in seen} - rows.keys()
+        busy = {(row.id, row.attempt) for row in tx.rows(_SEEN, ids)} - rows.keys()
     told: list[Row[Any] | Again | None] = []
     for job in ended:
         fence = (job.id, job.attempt)
@@ -168,22 +163,34 @@ def _keep_links(tx: Tx, dones: Sequence[Completion]) -> None:
         for done in dones
         for (kind, our_id), their_id in done.links.items()
     }
-    names = ("connector", "kind", "our_id")
     rows = [
-        {**dict(zip(names, key, strict=True)), "their_id": their_id, "updated_at": tx.now}
+        {**dict(zip(_LINK, key, strict=True)), "their_id": their_id, "updated_at": tx.now}
         for key, their_id in sorted(found.items())
     ]
-    adding = upserting(links)
-    tx.run_each(
-        adding.on_conflict_do_update(
-            index_elements=list(names),
-            set_={"their_id": adding.excluded.their_id, "updated_at": adding.excluded.updated_at},
-        ),
-        rows,
-    )
+    tx.run_each(_KEEP_LINK, rows)
 
 
+# -- statements, made once: making one costs as much as running it ---------------------------------
 MOVE = update(jobs).where(jobs.c.id == bindparam("this"))
+_NOTE = insert(attempts)
+_HELD = select(jobs.c.id).where(
+    jobs.c.id == bindparam("this"), jobs.c.attempt == bindparam("attempt"), text("state = 'l'")
+)
+_leased = jobs.c.id.in_(bindparam("ids", expanding=True, type_=Int)), text("state = 'l'")
+_SEEN = select(jobs.c.id, jobs.c.attempt).where(*_leased)
+_LOCK = {
+    patient: select(jobs)
+    .where(*_leased)
+    .order_by(jobs.c.id)
+    .with_for_update(skip_locked=not patient)
+    for patient in (False, True)
+}
+_LINK = ("connector", "kind", "our_id")
+_adding = upserting(links)
+_KEEP_LINK = _adding.on_conflict_do_update(
+    index_elements=list(_LINK),
+    set_={"their_id": _adding.excluded.their_id, "updated_at": _adding.excluded.updated_at},
+)
 
 
 # -- resolve: what settles an uncertain job --------------------------------------------------------

@@ -1,9 +1,21 @@
 """What SQLite does in its own way: one writer, so nobody to wait for."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, case, insert, literal, select, text
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Table,
+    and_,
+    bindparam,
+    case,
+    insert,
+    literal,
+    select,
+    text,
+)
 
 from store.schema import BORN_WITH, HEAD, events, jobs, upserting
 
@@ -35,8 +47,12 @@ def insert_new(
     """Insert rows whose primary key is free; give those keys."""
     if not rows:
         return set()
-    statement = upserting(table).on_conflict_do_nothing().returning(*table.primary_key)
-    return {tuple(row) for row in connection.execute(statement, rows)}
+    return {tuple(row) for row in connection.execute(_new(table), rows)}
+
+
+@cache
+def _new(table: Table) -> Executable:
+    return upserting(table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def insert_events(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -166,3 +166,14 @@ async def test_a_worker_out_of_grace_settles_what_it_cuts_short(bench, action, s
     await bench.worker.stop(timedelta(seconds=0.01))
     assert (await bench.shown(job.uid))["state"] == state
     bench.provider.gate.set()
+
+
+async def test_an_attempt_that_begins_after_its_lease_calls_nobody(bench) -> None:
+    await bench.worker.stop(timedelta(0))
+    await bench.put(job := bench.job("mail"))
+    claimed, _ = await bench.store.claim({"toy": 1}, node="n", until=bench.clock.now())
+    await bench.worker.runner.run(*claimed)
+    shown = await bench.shown(job.uid)
+    assert bench.provider.seen == []
+    assert (shown["state"], shown["failures"]) == ("ready", 0)
+    assert [a["outcome"] for a in shown["attempts"]] == ["returned"]

@@ -26,10 +26,17 @@ def memory() -> Engine:
     """Make a database in memory, with the tables of this release."""
     made = create_engine("sqlite://", poolclass=StaticPool, **engine.QUIET)
     event.listen(made, "connect", engine._prepare)
-    event.listen(made, "begin", engine._begin)
+    event.listen(made, "begin", _begin)
     with made.begin() as connection:
         migrate.upgrade(connection)
     return made
+
+
+def _begin(connection: Connection) -> None:
+    """Begin as the writer does, past the layers that only cost time here."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute("BEGIN IMMEDIATE")
 
 
 def wipe(connection: Connection, tables: Sequence[str] = TABLES) -> None:

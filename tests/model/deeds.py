@@ -12,6 +12,7 @@ from tests.model.machine import (
     PICK,
     ROOM,
     SORTS,
+    UNSAFE,
     WRITING,
     Machine,
     at,
@@ -62,16 +63,15 @@ class Deeds(Machine):
 
     @rule(pick=PICK, failed=st.booleans())
     def echo(self, pick, failed):
-        """Take in the provider's own word of a job."""
-        if pick % 2:
-            self.unsure(pick)
-        else:
-            self.flight(pick)
-        job = at(self.model.of("uncertain", "leased"), pick)
+        """Take in the provider's own word of a job: uncertain, or in flight and to be so."""
+        job = self.unsure(pick) if pick % 2 else self.model.jobs[self.flight(UNSAFE)[1].uid]
         event = Event(type="mail.told", at=self.stage.clock.now(), data={}, job=job.uid,
                       ext_id=f"echo {self.world.written}", id=f"evt_echo_{self.world.written}",
                       connector="mail", failed=failed)  # fmt: skip
         self.world.do(self.world.receive([(event, [])]))
+        for node, flying in self.flights():
+            if flying.uid == job.uid:
+                self.world.settle([self.world.ended(node, flying, "ambiguous")])
         self.did("echo")
 
     # -- workers -----------------------------------------------------------------------------------

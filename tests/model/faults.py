@@ -156,10 +156,11 @@ def same_statement(patch: Patch) -> None:
             self.tx, self.patient = tx, tx.patient
             found.clear()
 
-        def rows(self, statement: Any) -> Any:
+        def rows(self, statement: Any, values: Any) -> Any:
             if statement._for_update_arg is None:
-                return self.tx.rows(statement)
-            got = self.tx.rows(statement.add_columns(waits.scalar_subquery().label("after")))
+                return self.tx.rows(statement, values)
+            asking = statement.add_columns(waits.scalar_subquery().label("after"))
+            got = self.tx.rows(asking, values)
             found.update({(row.connector, row.lane): row.after for row in got})
             return got
 

@@ -114,7 +114,8 @@ class Machine(RuleBasedStateMachine):
             if head is None:
                 self.world.do(self.world.enqueue(self.jobs("crm", [(name, "upsert", False, 0)])))
             elif head.state == "ready":
-                self.stage.clock.advance(max((head.due_at - self.stage.clock.now()).seconds + 1, 0))
+                late = (head.due_at - self.stage.clock.now()).total_seconds()
+                self.stage.clock.advance(max(late, 0))
                 self.world.do(self.world.claim(self.world.nodes[0], {"crm": 50}))
                 self.end_trial("crm")
             else:

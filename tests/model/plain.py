@@ -22,7 +22,11 @@ UNKNOWN = 10**9
 REPEATABLE = {"ready", "dead"}
 AFTER: Mapping[str, Mapping[str, set[str]]] = {
     "unsafe": {"ambiguous": {"uncertain"}},
-    "keyed": {"ambiguous": {"ready", "uncertain"}, "retry": {"ready", "dead", "uncertain"}},
+    "keyed": {
+        "ambiguous": {"ready", "uncertain"},
+        "retry": REPEATABLE | {"uncertain"},
+        "bug": REPEATABLE | {"uncertain"},
+    },
     "": {
         "ok": {"done"},
         "skip": {"skipped"},

@@ -4,12 +4,10 @@
 must be caught.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-import structlog
 
 from tests.model.faults import BOTH, FAULTS
 from tests.model.run import caught, mean, run, shares
@@ -19,14 +17,6 @@ STEPS = 20
 SHORT = {"sqlite": 120, "postgres": 15}
 RULES = 30
 ENOUGH = 300
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quiet() -> Iterator[None]:
-    """Write no log: breakers open and close a thousand times here."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from hub.reconcile import Reconciler
 from hub.reload import Reloads
 from hub.routing import Route
 from hub.runner import Runner
+from hub.timers import Timers
 from hub.worker import Worker
 from store import idempotency, sealed
 from store.retention import Retention, Terms
@@ -32,7 +33,7 @@ from store.store import Store
 from store.tx import Tx
 
 VERSION = "0.1.0"
-HOURLY, NOTING = 3600.0, 10.0
+MINUTE, HOURLY, NOTING = 60.0, 3600.0, 10.0
 
 
 class Hub:
@@ -124,6 +125,7 @@ class Hub:
         if self.config.service.reload == "watch" and self.read is not None:
             self.duties.begin(self.reloads.watch())
         self.duties.every(PULLING, self._pull)
+        self.duties.every(MINUTE, self._by_the_clock)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
         self.duties.every(HOURLY, self._keep_to_terms)
 
@@ -216,6 +218,9 @@ class Hub:
 
     async def _note_secrets(self) -> None:
         await self.fitted.receiver.note_secrets()
+
+    async def _by_the_clock(self) -> None:
+        await Timers(self.store, self.fitted.shop).once()
 
     async def _pull(self) -> None:
         await self.fitted.puller.once()

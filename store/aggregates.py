@@ -1,27 +1,32 @@
 """What every aggregate of the shop shares: a version per change, a sequence per event."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Executable, Row, Select, Table, bindparam, insert, select, update
 
-from store.catalog_schema import products
-from store.money_schema import cases, payments, refunds
+from store.catalog_schema import products, promotions, variants
+from store.money_schema import cases, disputes, payments, refunds
 from store.schema import upserting
-from store.shop_schema import carts, customers, orders
+from store.shop_schema import carts, customers, fulfilments, orders
 from store.tx import Tx
 
 Stored = Row[Any]
 """A row as the rules see it, who know no SQL."""
 
-TABLES = {
+TABLES: Mapping[str, Table] = {
     "cart": carts,
     "case": cases,
     "customer": customers,
+    "dispute": disputes,
+    "fulfilment": fulfilments,
     "order": orders,
     "payment": payments,
     "product": products,
+    "promotion": promotions,
     "refund": refunds,
+    "variant": variants,
 }
 
 

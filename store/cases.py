@@ -1,5 +1,6 @@
 """Cases: what only a person can settle; one open case per kind and subject."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -14,10 +15,25 @@ def open_of(tx: Tx, order: str) -> list[Row[Any]]:
     return tx.rows(query.order_by(cases.c.id))
 
 
-def open_case(tx: Tx, kind: str, subject: str) -> Row[Any] | None:
-    """Read the open case of a kind about a subject."""
-    return tx.row(
-        select(cases).where(
-            cases.c.kind == kind, cases.c.subject == subject, cases.c.state == "open"
-        )
+def last(tx: Tx, kind: str, subject: str) -> Row[Any] | None:
+    """Read the open case of a kind about a subject, or else the last one there was."""
+    mine = select(cases).where(cases.c.kind == kind, cases.c.subject == subject)
+    return tx.row(mine.order_by(cases.c.state != "open", cases.c.id.desc()).limit(1))
+
+
+def attached(tx: Tx, order: str) -> set[str]:
+    """Name the payments that a person has said are this order's."""
+    query = select(cases.c.subject).where(
+        cases.c.order_id == order, cases.c.accepted == 1, cases.c.resolution == "attach"
     )
+    return {row.subject for row in tx.rows(query)}
+
+
+def page(
+    tx: Tx, filters: Mapping[str, str], *, before: str | None, limit: int
+) -> list[Row[Any]]:  # fmt: skip
+    """Read a page of cases, newest first."""
+    query = select(cases).order_by(cases.c.id.desc()).limit(limit)
+    for name, value in filters.items():
+        query = query.where(cases.c[name] == value)
+    return tx.rows(query if before is None else query.where(cases.c.id < before))

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert
+from sqlalchemy import Row, insert, select
 
 from hub.errors import HubError
 from hub.model import Job, NewJob
-from store.schema import BORN_WITH, job_history, job_keys
+from store.schema import BORN_WITH, job_history, job_keys, jobs
 from store.tx import Tx, key16
 
 LIVE_STATES = {
@@ -21,6 +21,13 @@ ENDED = ("done", "skipped", "cancelled")
 
 
 _KEEP = insert(job_history)
+
+
+def settled(tx: Tx, uid: str, lane: str) -> bool:
+    """Say whether a job is done, and what its answer told the shop, in this lane, is done too."""
+    done = select(job_history.c.uid).where(job_history.c.uid == uid, job_history.c.state == "done")
+    behind = select(jobs.c.uid).where(jobs.c.connector == "shop", jobs.c.lane == lane)
+    return tx.row(done) is not None and tx.row(behind.limit(1)) is None
 
 
 # -- enqueue ---------------------------------------------------------------------------------------

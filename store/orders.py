@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, or_, select, update
+from sqlalchemy import Row, Select, delete, insert, or_, select, update
 
-from store.shop_schema import order_lines, orders
+from store.shop_schema import order_adjustments, order_lines, order_notes, orders, tax_lines
 from store.tx import Tx
 
 FIRST_NUMBER = 1000
@@ -61,6 +61,68 @@ def page(
     if until is not None:
         query = query.where(orders.c.created_at < until)
     return tx.rows(query)
+
+
+def line_of(tx: Tx, line: str) -> Row[Any] | None:
+    """Read one line."""
+    return tx.row(select(order_lines).where(order_lines.c.id == line))
+
+
+def change_line(tx: Tx, line: str, **values: Any) -> None:
+    """Change a line."""
+    tx.run(update(order_lines).where(order_lines.c.id == line).values(values))
+
+
+def due(tx: Tx, *, limit: int = 500) -> list[str]:
+    """Name the orders whose time to be paid is over, the longest ago first."""
+    over = orders.c.lifecycle == "pending_payment", orders.c.expires_at <= tx.now
+    query = select(orders.c.id).where(*over).order_by(orders.c.expires_at).limit(limit)
+    return [row.id for row in tx.rows(query)]
+
+
+def fulfilled_before(tx: Tx, when: datetime, *, limit: int = 500) -> list[str]:
+    """Name the placed orders that were fulfilled before a time."""
+    over = orders.c.lifecycle == "placed", orders.c.fulfilled_at <= when
+    query = select(orders.c.id).where(*over).order_by(orders.c.fulfilled_at).limit(limit)
+    return [row.id for row in tx.rows(query)]
+
+
+# -- what stands beside an order -------------------------------------------------------------------
+def write_taxes(tx: Tx, order: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write how each thing is taxed, in place of what was written before."""
+    tx.run(delete(tax_lines).where(tax_lines.c.order_id == order))
+    tx.run_each(insert(tax_lines), [{"order_id": order, **row} for row in rows])
+
+
+def taxes_of(tx: Tx, order: str) -> list[Row[Any]]:
+    """Read how each thing is taxed."""
+    query = select(tax_lines).where(tax_lines.c.order_id == order)
+    return tx.rows(query.order_by(tax_lines.c.n))
+
+
+def write_adjustments(tx: Tx, order: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what was taken off or put on, in place of what was written before."""
+    tx.run(delete(order_adjustments).where(order_adjustments.c.order_id == order))
+    tx.run_each(insert(order_adjustments), [{"order_id": order, **row} for row in rows])
+
+
+def adjustments_of(tx: Tx, order: str) -> list[Row[Any]]:
+    """Read what was taken off or put on."""
+    query = select(order_adjustments).where(order_adjustments.c.order_id == order)
+    return tx.rows(query.order_by(order_adjustments.c.n))
+
+
+def add_note(tx: Tx, order: str, *, who: str, text: str) -> Row[Any]:
+    """Write a note beside an order."""
+    row = {"order_id": order, "who": who, "text": text, "at": tx.now}
+    made = insert(order_notes).returning(*order_notes.c)
+    return tx.connection.execute(made, row).one()
+
+
+def notes_of(tx: Tx, order: str) -> list[Row[Any]]:
+    """Read an order's notes, oldest first."""
+    query = select(order_notes).where(order_notes.c.order_id == order)
+    return tx.rows(query.order_by(order_notes.c.n))
 
 
 def all_of(tx: Tx) -> list[Row[Any]]:

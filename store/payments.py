@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, delete, exists, or_, select, text, update
 
-from store.money_schema import OPEN, payment_facts, payment_refs, payments, refunds
-from store.schema import upserting
+from store.money_schema import OPEN, disputes, payment_facts, payment_refs, payments, refunds
+from store.schema import jobs, upserting
 from store.shop_schema import orders
 from store.tx import Tx
 
@@ -127,7 +127,7 @@ def move(tx: Tx, *, source: str, target: str) -> None:
         .correlate(payment_facts)
     )
     tx.run(delete(payment_facts).where(payment_facts.c.payment_id == source, exists(same)))
-    for table in (payment_facts, payment_refs, refunds):
+    for table in (payment_facts, payment_refs, refunds, disputes):
         statement = update(table).where(table.c.payment_id == source)
         tx.run(statement.values(payment_id=target))
 
@@ -165,11 +165,46 @@ def fact(tx: Tx, *, payment: str, word: str, ref: str, stated: int) -> Row[Any] 
     )
 
 
+def asking(tx: Tx, payment: str, word: str) -> list[Row[Any]]:
+    """Read what we have asked of a payment and whose job is still to be done."""
+    live = and_(jobs.c.uid == payment_facts.c.provider_ref, jobs.c.state.not_in(("d", "b")))
+    query = select(payment_facts).join(jobs, live)
+    mine = payment_facts.c.payment_id == payment, payment_facts.c.fact == word
+    return tx.rows(query.where(*mine))
+
+
+# -- disputes --------------------------------------------------------------------------------------
+def dispute(tx: Tx, connector: str, ref: str) -> Row[Any] | None:
+    """Find a dispute by its provider's id."""
+    mine = disputes.c.connector == connector, disputes.c.provider_ref == ref
+    return tx.row(select(disputes).where(*mine))
+
+
+def dispute_page(
+    tx: Tx, *, state: str | None, before: str | None, limit: int
+) -> list[Row[Any]]:  # fmt: skip
+    """Read a page of disputes, newest first; `state` is open or closed."""
+    query = select(disputes).order_by(disputes.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(disputes.c.open == int(state == "open"))
+    return tx.rows(query if before is None else query.where(disputes.c.id < before))
+
+
 # -- refunds ---------------------------------------------------------------------------------------
 def refunds_of(tx: Tx, payment: str) -> list[Row[Any]]:
     """Read a payment's refunds, oldest first."""
     query = select(refunds).where(refunds.c.payment_id == payment).order_by(refunds.c.id)
     return tx.rows(query)
+
+
+def returning(tx: Tx, order: str) -> dict[str, int]:
+    """Say how much of each payment of an order is being given back."""
+    waits = refunds.c.state.in_(("requested", "pending"))
+    query = select(refunds.c.payment_id, refunds.c.amount).where(refunds.c.order_id == order, waits)
+    found: dict[str, int] = {}
+    for row in tx.rows(query):
+        found[row.payment_id] = found.get(row.payment_id, 0) + row.amount
+    return found
 
 
 def refund_by(tx: Tx, payment: str, words: Collection[str]) -> Row[Any] | None:

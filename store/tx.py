@@ -115,6 +115,11 @@ class Tx:
         """Execute; give the first row, or None."""
         return self.connection.execute(statement, values or {}).first()
 
+    def attempt(self, work: Callable[[], Value]) -> Value:
+        """Run work that may refuse: then nothing of it is kept, and the rest goes on."""
+        with self.connection.begin_nested():
+            return work()
+
     # -- sealing -----------------------------------------------------------------------------------
     def seal(self, value: bytes, column: str, ident: str) -> bytes:
         """Encrypt a value for `table.column` of one row."""

@@ -9,20 +9,26 @@ from hub.api import docs, matching, openapi, problems, quota
 from hub.api.access import let_in
 from hub.api.carts import carts
 from hub.api.config import config
+from hub.api.cases import cases
 from hub.api.endpoint import Answer, Api, Ask, Endpoint
 from hub.api.events import events
+from hub.api.fulfilments import fulfilments
 from hub.api.jobs import jobs
+from hub.api.order_steps import order_steps
 from hub.api.orders import orders
 from hub.api.payments import payments
 from hub.api.products import products
+from hub.api.promotions import promotions
 from hub.api.reading import decode, parse, read_body, read_query
+from hub.api.stock import stock
 from hub.api.webhooks import webhooks
 from hub.model import Json, write_json
 from hub.shop.versions import ANY
 
 WORTH_PACKING = 1024
 ENDPOINTS: tuple[Endpoint, ...] = (
-    *products, *carts, *orders, *payments, *events, *jobs, *webhooks, *config,
+    *products, *promotions, *stock, *carts, *orders, *order_steps, *payments, *fulfilments,
+    *cases, *events, *jobs, *webhooks, *config,
 )  # fmt: skip
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -124,6 +124,11 @@ class Answer:
         return {**tag, **self.headers}
 
 
+def changed(made: Mapping[str, Json]) -> Answer:
+    """Answer with an aggregate as it is after a change."""
+    return Answer(body=made, subject=made["id"], version=made["version"])
+
+
 def made_now(
     place: str,
     made: Mapping[str, Json],

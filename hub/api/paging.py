@@ -2,15 +2,17 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
-from hub.api.endpoint import Answer
+from hub.api.endpoint import Answer, Ask
 from hub.errors import HubError, Refused
 from hub.model import Json
+from store.aggregates import Stored
 from store.crypto import Cipher
+from store.tx import Tx
 
 MOST = 200
 USUAL = 50
@@ -51,3 +53,28 @@ def page(request: web.Request, items: Sequence[Json], cursor: str | None) -> Ans
         following = request.rel_url.update_query(after=cursor)
         headers = {"Link": f'<{following}>; rel="next"'}
     return Answer(body={"items": list(items), "next": cursor}, headers=headers)
+
+
+async def listed(
+    ask: Ask,
+    rows: Callable[[Tx, str | None], Sequence[Stored]],
+    shown: Callable[[Tx, Stored], Json],
+    *,
+    key: Callable[[Stored], int | str] = lambda row: str(row.id),
+) -> Answer:
+    """Answer with one page of rows, read with one more than asked for, to know whether there is.
+
+    Args:
+        rows: Reads them after the key of the last one seen.
+        key: What the next page goes on from.
+    """
+    about_it, cipher = about(ask.request), ask.api.store.cipher
+    seen = read_cursor(cipher, ask.query.after, about_it) if ask.query.after else None
+
+    def work(tx: Tx) -> Answer:
+        found = rows(tx, seen)
+        kept, more = found[: ask.query.limit], len(found) > ask.query.limit
+        cursor = write_cursor(cipher, key(kept[-1]), about_it) if more else None
+        return page(ask.request, [shown(tx, row) for row in kept], cursor)
+
+    return await ask.api.store.look(work)

@@ -119,6 +119,12 @@ def invalid(pointer: str, code: str, detail: str) -> Refused:
     return Refused("validation_error", detail, errors=[fault])
 
 
+def invalid_parameter(name: str, code: str, detail: str) -> Refused:
+    """Make the refusal of one parameter of a URL."""
+    fault = {"parameter": name, "code": code, "detail": detail}
+    return Refused("validation_error", detail, errors=[fault])
+
+
 def join(*parts: str | int) -> str:
     """Write a JSON pointer.
 

@@ -34,6 +34,11 @@ class OrderView(Order):
     expires_at: str | MISSING = MISSING
     authorized_at: str | MISSING = MISSING
     updated_at: str
+    held_because: str | MISSING = MISSING
+    shipping_code: str | MISSING = MISSING
+    cancel_reason: str | MISSING = MISSING
+    cancelled_at: str | MISSING = MISSING
+    closed_at: str | MISSING = MISSING
     payments: list[OrderPayment] | list[OrderedPayment]  # type: ignore[assignment]  # a wider list
     cases: list[Case] | MISSING = MISSING
     events: list[dict[str, Any]] | MISSING = MISSING
@@ -46,3 +51,15 @@ class Completed(Snapshot):
 
     order: OrderView | Order
     payment: PaymentView | MISSING = MISSING
+
+
+class AskedPayment(Snapshot):
+    """A payment that was asked for, with what the shop's page needs to pay it."""
+
+    payment: PaymentView
+
+
+class CaseView(Case):
+    """A case; while it is open, with what a person may do about it."""
+
+    resolutions: list[str] | MISSING = MISSING

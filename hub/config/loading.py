@@ -22,7 +22,8 @@ from hub.config.mapped import Mappings
 from hub.config.parts import Parts, sealed, shape
 from hub.config.report import Report
 from hub.config.rules import across
-from hub.config.settings import Service, Shop, Store
+from hub.config.settings import Service, Store
+from hub.config.shop import Shop
 from hub.config.vocabulary import Vocabulary
 from hub.config.wiring import Wiring
 from hub.errors import ConfigError, Fault

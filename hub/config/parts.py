@@ -15,10 +15,10 @@ from hub.config.settings import (
     OwnEvent,
     RoutePart,
     Service,
-    Shop,
     Store,
     Whole,
 )
+from hub.config.shop import Shop
 from hub.config.units import EventType, Name
 from hub.nodes import Items, Node, Path, Table, plain
 

@@ -12,21 +12,19 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from hub.config.caps import BreakerKeys, Budget, CeilingKeys
 from hub.config.part import Part
+from hub.config.shop import Shop
 from hub.config.units import (
     Address,
     Cidr,
     Count,
-    Currency,
     Day,
     Duration,
     EventType,
     Listen,
-    Locale,
     Name,
     Number,
     Size,
     Slug,
-    TimeZone,
     listed,
     refuse,
 )
@@ -125,21 +123,6 @@ class SecretFiles(Part):
     """Below which folders `${file:}` may read."""
 
     file_roots: tuple[str, ...] = ("/run/secrets",)
-
-
-class Hold(Part):
-    """How long stock waits for the money."""
-
-    default: Duration = timedelta(minutes=30)
-
-
-class Shop(Part):
-    """The built-in shop."""
-
-    time_zone: TimeZone
-    locale: Locale
-    currencies: Annotated[tuple[Currency, ...], Field(min_length=1)]
-    hold: Hold = Hold()
 
 
 class OwnEvent(Part):

@@ -1,4 +1,4 @@
-"""Carts: lines at the catalogue's prices, until completing one makes its order."""
+"""Carts: opened, changed, and quiet for too long; completing one is in hub.shop.checkout."""
 
 from typing import Any
 
@@ -7,18 +7,16 @@ from pydantic import Field
 from hub.errors import Refused
 from hub.ids import new_id
 from hub.model import Json
-from hub.shop.asking import PaymentWish, ask_payment, check_wish
-from hub.shop.catalog_snapshots import cart_snapshot, cart_totals
-from hub.shop.customers import customer_for
+from hub.shop import promotions
+from hub.shop.cart_prices import fits, reckon_cart
+from hub.shop.cart_snapshots import cart_snapshot
 from hub.shop.events import Cause, tell
-from hub.shop.inputs import Currency, Email, Input, Metadata, Price, Qty, Word
-from hub.shop.money_snapshots import payment_snapshot
-from hub.shop.orders import write_order
-from hub.shop.reckoning import reckon
+from hub.shop.inputs import Address, Currency, Email, Input, Metadata, Qty, Word
+from hub.shop.promotions import Code
 from hub.shop.rules import ShopRules, invalid, mismatch
 from hub.shop.snapshot import PERSON
-from hub.shop.snapshots import order_snapshot, order_view
-from store import aggregates, carts, catalog, orders, payments, stock
+from hub.shop.versions import ANY, Match
+from store import aggregates, carts, catalog
 from store.aggregates import Stored
 from store.tx import Tx
 
@@ -28,6 +26,12 @@ class NewCartLine(Input):
 
     variant: Word
     qty: Qty
+
+
+class CartLines(Input):
+    """All lines of a cart."""
+
+    lines: tuple[NewCartLine, ...] = Field(max_length=500)
 
 
 class NewCart(Input):
@@ -44,15 +48,31 @@ class NewCart(Input):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class Completion(Input):
-    """What the customer agreed to pay, and how."""
+class CartAddresses(Input):
+    """Where a cart goes and who pays; what is not named stays."""
 
-    expected_total: Price
-    payment: PaymentWish | None = None
+    email: Email | None = None
+    first_name: Word | None = None
+    last_name: Word | None = None
+    phone: Word | None = None
+    billing_address: Address | None = None
+    shipping_address: Address | None = None
 
 
-class CompleteCart(Completion):
-    """A cart to be completed."""
+class CartCodes(Input):
+    """All codes of a cart, in the order in which they take something off."""
+
+    codes: tuple[Code, ...] = Field(max_length=10)
+
+
+class CartShipping(Input):
+    """How a cart is shipped; null: not at all."""
+
+    code: Word | None
+
+
+class CartDue(Input):
+    """A cart that has been quiet."""
 
     cart: Word
 
@@ -65,7 +85,7 @@ def create_cart(tx: Tx, item: NewCart, rules: ShopRules) -> dict[str, Json]:
     """
     rules.check_currency(item.currency, "/currency")
     person = _person(tx, item)
-    lines = _variants(tx, item)
+    lines = _variants(tx, item.lines, item.currency)
     row = aggregates.add(
         tx,
         "cart",
@@ -77,52 +97,116 @@ def create_cart(tx: Tx, item: NewCart, rules: ShopRules) -> dict[str, Json]:
         metadata=item.metadata,
         **person,
     )
-    carts.add_lines(tx, row.id, lines)
-    snapshot = cart_snapshot(tx, row)
-    tell(tx, "shop.cart.created", snapshot, Cause())
-    return {"cart": snapshot}
+    carts.set_lines(tx, row.id, lines)
+    return _told(tx, row, "created", rules)
 
 
-def complete_cart(tx: Tx, item: CompleteCart, rules: ShopRules) -> dict[str, Json]:
-    """Make a cart's order, take its stock and ask for its money; again gives the same order.
-
-    `created` says whether this call made it. An order over nothing is placed at once.
+def set_lines(
+    tx: Tx, ident: str, item: CartLines, rules: ShopRules, match: Match = ANY
+) -> dict[str, Json]:  # fmt: skip
+    """Put these lines in place of all that a cart had.
 
     Raises:
-        Refused: not_found, invalid_transition, cart_changed {current_total}, out_of_stock {items},
-            currency_mismatch, validation_error.
+        Refused: not_found, version_conflict, cart_completed, validation_error, currency_mismatch.
     """
-    cart = aggregates.lock(tx, "cart", item.cart)
-    if cart is None:
-        raise Refused("not_found", f"no cart {item.cart}")
-    if cart.order_id is not None:
-        return _completed(tx, cart)
-    if item.payment is not None:
-        check_wish(item.payment, rules)
-    lines = _sellable(tx, cart, item)
-    cause = Cause()
-    order = _order(tx, cart, lines, rules, cause)
-    aggregates.change(tx, "cart", cart.id, state="completed", order_id=order.id)
-    tell(tx, "shop.order.created", order_snapshot(tx, order), cause)
-    paid = None
-    if item.payment is not None and order.total > 0:
-        paid = ask_payment(tx, order, item.payment, rules, cause)
-    order = reckon(tx, order.id, cause)
-    return {
-        "order": order_view(tx, order),
-        "payment": payment_snapshot(paid) if paid is not None else None,
-        "created": True,
-    }
+    row = _lock(tx, ident, match)
+    carts.set_lines(tx, row.id, _variants(tx, item.lines, row.currency))
+    return _changed(tx, row, rules)
 
 
-def _completed(tx: Tx, cart: Stored) -> dict[str, Json]:
-    order = orders.find(tx, cart.order_id)
-    asked = [row for row in payments.of_order(tx, cart.order_id) if row.source == "hub"]
-    return {
-        "order": order_view(tx, order) if order is not None else None,
-        "payment": payment_snapshot(asked[-1]) if asked else None,
-        "created": False,
-    }
+def set_addresses(
+    tx: Tx, ident: str, item: CartAddresses, rules: ShopRules, match: Match = ANY
+) -> dict[str, Json]:  # fmt: skip
+    """Say where a cart goes; shipping that does not go there is taken off.
+
+    Raises:
+        Refused: not_found, version_conflict, cart_completed, validation_error.
+    """
+    row = _lock(tx, ident, match)
+    if row.customer_id is not None and item.email not in {None, row.email}:
+        raise invalid("/email", "is not this customer's")
+    row = aggregates.change(tx, "cart", row.id, **item.model_dump(exclude_none=True))
+    way = rules.shipping.get(row.shipping_code or "")
+    if way is not None and not fits(way, row):
+        row = aggregates.change(tx, "cart", row.id, shipping_code=None)
+    return _changed(tx, row, rules)
+
+
+def set_codes(
+    tx: Tx, ident: str, item: CartCodes, rules: ShopRules, match: Match = ANY
+) -> dict[str, Json]:  # fmt: skip
+    """Put these codes in place of all that a cart had.
+
+    Raises:
+        Refused: not_found, version_conflict, cart_completed, code_invalid.
+    """
+    row = _lock(tx, ident, match)
+    codes = list(dict.fromkeys(item.codes))
+    whole = reckon_cart(tx, row, rules).priced.items
+    promotions.usable(tx, codes, row.currency, whole, "/codes")
+    row = aggregates.change(tx, "cart", row.id, codes=codes)
+    return _changed(tx, row, rules)
+
+
+def set_shipping(
+    tx: Tx, ident: str, item: CartShipping, rules: ShopRules, match: Match = ANY
+) -> dict[str, Json]:  # fmt: skip
+    """Choose how a cart is shipped.
+
+    Raises:
+        Refused: not_found, version_conflict, cart_completed, validation_error.
+    """
+    row = _lock(tx, ident, match)
+    if item.code is not None:
+        way = rules.shipping.get(item.code)
+        if way is None or not fits(way, row):
+            offered = [w.code for w in rules.shipping.values() if fits(w, row)]
+            raise invalid("/code", f"there is: {', '.join(offered) or 'none'}")
+    row = aggregates.change(tx, "cart", row.id, shipping_code=item.code)
+    return _changed(tx, row, rules)
+
+
+def end_cart(tx: Tx, item: CartDue, rules: ShopRules) -> dict[str, Json]:
+    """Call a quiet cart abandoned where somebody can be asked about it; expire it when old."""
+    row = aggregates.lock(tx, "cart", item.cart)
+    if row is None or row.state not in {"open", "abandoned"}:
+        return {"cart": item.cart, "state": None}
+    if row.expires_at <= tx.now:
+        row = aggregates.change(tx, "cart", row.id, state="expired")
+    elif row.state == "open" and row.email and row.updated_at + rules.abandon_after <= tx.now:
+        row = aggregates.change(tx, "cart", row.id, state="abandoned")
+        tell(tx, "shop.cart.abandoned", cart_snapshot(tx, row, rules), Cause())
+    return {"cart": row.id, "state": row.state}
+
+
+def quiet(tx: Tx, rules: ShopRules) -> list[str]:
+    """Name the carts that may be called abandoned or expired."""
+    return carts.quiet(tx, tx.now - rules.abandon_after)
+
+
+def _lock(tx: Tx, ident: str, match: Match) -> Stored:
+    row = aggregates.lock(tx, "cart", ident)
+    if row is None:
+        raise Refused("not_found", "there is no such cart")
+    match.check(row)
+    if row.state == "completed":
+        raise Refused("cart_completed", f"it is order {row.order_id}", order=row.order_id)
+    if row.state == "expired":
+        told = {"from": "expired", "to": "open", "allowed": ["open", "abandoned"]}
+        raise Refused("invalid_transition", "the cart has expired", **told)
+    return row
+
+
+def _changed(tx: Tx, row: Stored, rules: ShopRules) -> dict[str, Json]:
+    """Say that somebody is at the cart: it is open, and kept from now on."""
+    fresh = {"state": "open", "expires_at": tx.now + rules.cart_kept}
+    return _told(tx, aggregates.change(tx, "cart", row.id, **fresh), "updated", rules)
+
+
+def _told(tx: Tx, row: Stored, word: str, rules: ShopRules) -> dict[str, Json]:
+    snapshot = cart_snapshot(tx, row, rules)
+    tell(tx, f"shop.cart.{word}", snapshot, Cause())
+    return {"cart": snapshot}
 
 
 def _person(tx: Tx, item: NewCart) -> dict[str, Any]:
@@ -130,102 +214,23 @@ def _person(tx: Tx, item: NewCart) -> dict[str, Any]:
     if item.customer is None:
         return told
     known = aggregates.get(tx, "customer", item.customer)
-    if known is None:
+    if known is None or known.status != "active":
         raise invalid("/customer", f"no customer {item.customer}")
     if item.email not in {None, known.email}:
         raise invalid("/email", "is not this customer's")
     return {name: value or getattr(known, name) for name, value in told.items()}
 
 
-def _variants(tx: Tx, item: NewCart) -> list[tuple[str, int]]:
-    words = {line.variant for line in item.lines}
-    known = catalog.find_variants(tx, words, item.currency)
-    for position, line in enumerate(item.lines):
+def _variants(
+    tx: Tx, lines: tuple[NewCartLine, ...], currency: str
+) -> list[tuple[str, int]]:  # fmt: skip
+    words = {line.variant for line in lines}
+    known = catalog.find_variants(tx, words, currency) if words else {}
+    for position, line in enumerate(lines):
         pointer = f"/lines/{position}/variant"
         found = known.get(line.variant)
         if found is None or found.status != "active":
             raise invalid(pointer, f"no variant {line.variant!r}", "unknown_variant")
         if found.amount is None:
-            raise mismatch(pointer, f"{found.sku} has no price in {item.currency}")
-    return [(known[line.variant].id, line.qty) for line in item.lines]
-
-
-def _sellable(tx: Tx, cart: Stored, item: CompleteCart) -> list[Stored]:
-    """Read the lines as they are sold now, or say what stands against it."""
-    if cart.state != "open":
-        what = {"from": cart.state, "to": "completed", "allowed": []}
-        raise Refused("invalid_transition", f"the cart is {cart.state}", **what)
-    if cart.email is None:
-        raise invalid("/cart", "the cart has no e-mail address", "email_missing")
-    lines = carts.lines_of(tx, cart.id)
-    if not lines:
-        raise invalid("/cart", "the cart is empty", "empty")
-    for line in lines:
-        if line.status != "active":
-            raise invalid("/cart", f"{line.sku} is not sold any more", "unknown_variant")
-        if line.unit_price is None:
-            raise mismatch("/cart", f"{line.sku} has no price in {cart.currency}")
-    total = cart_totals(lines, cart.currency)["total"]
-    if item.expected_total.model_dump() != total:
-        raise Refused("cart_changed", "the total is another", current_total=total)
-    return lines
-
-
-def _order(tx: Tx, cart: Stored, sold: list[Stored], rules: ShopRules, cause: Cause) -> Stored:
-    person = {name: getattr(cart, name) for name in PERSON}
-    customer = customer_for(tx, cause, **person)
-    head = {
-        "currency": cart.currency,
-        "origin": cause.origin,
-        "test": int(rules.test),
-        "customer_id": customer.id,
-        "guest": int(cart.customer_id is None),
-        "shipping": 0,
-        "expires_at": tx.now + rules.hold,
-        "metadata": cart.metadata,
-        **person,
-    }
-    lines = [_line(line) for line in sold]
-    order = write_order(tx, head, lines)
-    if order is None:
-        raise LookupError("an order without external_ref cannot be taken")
-    for line in sold:
-        carts.fix_price(tx, cart.id, line.position, line.unit_price)
-    counted = {line.variant_id for line in sold if line.track_inventory}
-    _take(tx, order, [line for line in lines if line["variant_id"] in counted])
-    return order
-
-
-def _line(line: Stored) -> dict[str, Any]:
-    return {
-        "variant_id": line.variant_id,
-        "sku": line.sku,
-        "title": line.title,
-        "qty": line.qty,
-        "unit_price": line.unit_price,
-        "discount": 0,
-        "tax": 0,
-        "total": line.qty * line.unit_price,
-        "gift": 0,
-    }
-
-
-def _take(tx: Tx, order: Stored, lines: list[dict[str, Any]]) -> None:
-    """Take stock for every line or for none, always in the same order of variants."""
-    short = [
-        line
-        for line in sorted(lines, key=lambda line: (line["variant_id"], line["position"]))
-        if stock.reserve(tx, line, expires_at=order.expires_at) is None
-    ]
-    if short:
-        items = [
-            {
-                "variant": line["variant_id"],
-                "sku": line["sku"],
-                "requested": line["qty"],
-                "available": stock.available(tx, line["variant_id"]),
-            }
-            for line in short
-        ]
-        skus = ", ".join(line["sku"] for line in short)
-        raise Refused("out_of_stock", f"too few of {skus}", items=items)
+            raise mismatch(pointer, f"{found.sku} has no price in {currency}")
+    return [(known[line.variant].id, line.qty) for line in lines]

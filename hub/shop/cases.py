@@ -13,11 +13,16 @@ from store.tx import Tx
 
 
 def open_case(tx: Tx, problem: Problem, order: str | None, cause: Cause) -> None:
-    """Open a case; where one of its kind and subject is open, its evidence grows instead."""
-    known = cases.open_case(tx, problem.kind, problem.subject)
-    if known is not None:
+    """Open a case; where one of its kind and subject is open, its evidence grows instead.
+
+    What a person has accepted opens no case again, as long as it is the same.
+    """
+    known = cases.last(tx, problem.kind, problem.subject)
+    if known is not None and known.state == "open":
         if known.evidence != problem.evidence:
             aggregates.change(tx, "case", known.id, evidence=problem.evidence)
+        return
+    if known is not None and known.accepted and problem.same(known.evidence):
         return
     row = aggregates.add(
         tx,

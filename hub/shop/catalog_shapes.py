@@ -5,7 +5,16 @@ from typing import Any, Literal
 from pydantic import MISSING
 
 from hub.payments import Sum
+from hub.shop.order_shapes import AddressCopy
 from hub.shop.shape import Snapshot
+
+
+class Consent(Snapshot):
+    """Whether a customer wants news, where they said so, and when."""
+
+    status: Literal["granted", "denied", "withdrawn"]
+    source: str | MISSING = MISSING
+    at: str | MISSING = MISSING
 
 
 class Customer(Snapshot):
@@ -18,6 +27,10 @@ class Customer(Snapshot):
     last_name: str | MISSING = MISSING
     phone: str | MISSING = MISSING
     locale: str | MISSING = MISSING
+    status: Literal["active", "disabled", "anonymised"] | MISSING = MISSING
+    consent: Consent | MISSING = MISSING
+    external_ref: str | MISSING = MISSING
+    metadata: dict[str, Any] | MISSING = MISSING
     created_at: str
 
 
@@ -54,6 +67,10 @@ class Cart(Snapshot):
     last_name: str | MISSING = MISSING
     customer_id: str | MISSING = MISSING
     order_id: str | MISSING = MISSING
+    billing_address: AddressCopy | MISSING = MISSING
+    shipping_address: AddressCopy | MISSING = MISSING
+    shipping_code: str | MISSING = MISSING
+    codes: list[str] | MISSING = MISSING
     lines: list[CartLine]
     totals: Totals
     metadata: dict[str, Any]
@@ -61,16 +78,32 @@ class Cart(Snapshot):
     expires_at: str
 
 
+class Price(Snapshot):
+    """A price; `list_amount` is what is crossed out, `valid_from` begins one for a time."""
+
+    amount: int
+    currency: str
+    list_amount: int | MISSING = MISSING
+    valid_from: str | MISSING = MISSING
+    valid_to: str | MISSING = MISSING
+
+
 class Variant(Snapshot):
-    """One thing that can be bought; stock is absent where it is not counted."""
+    """shop.variant@1: one thing that can be bought; stock is absent where it is not counted."""
 
     id: str
+    version: int | MISSING = MISSING
+    product_id: str | MISSING = MISSING
     sku: str
     title: str | MISSING = MISSING
+    status: Literal["active", "archived"] | MISSING = MISSING
+    tax_class: str | MISSING = MISSING
+    weight: int | MISSING = MISSING
     track_inventory: bool
-    prices: list[Sum]
+    prices: list[Price]
     on_hand: int | MISSING = MISSING
     available: int | MISSING = MISSING
+    metadata: dict[str, Any] | MISSING = MISSING
 
 
 class Product(Snapshot):

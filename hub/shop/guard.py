@@ -4,11 +4,11 @@ Pure, and told only the set of facts: whatever order they came in, the same is f
 payment without a fault of currency or origin counts; a cheap cart never settles a dear order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.model import Json, rfc3339
-from hub.shop.ledger import Entry, Sums, currencies, sums, together
+from hub.shop.ledger import Entry, Sums, currencies, sums, taken_by_us, together
 
 FOUND = frozenset(
     {
@@ -18,7 +18,7 @@ FOUND = frozenset(
 )  # fmt: skip
 """Cases that this opens, and closes again once later facts have settled them."""
 
-HOLDS = FOUND | {"ledger_conflict"}
+HOLDS = FOUND | {"ledger_conflict", "oversold"}
 """Cases whose order is held while they are open."""
 
 
@@ -30,6 +30,8 @@ class Account:
         asked: What we, or the shop, asked for; None where only the provider spoke of it.
         claimed: The order its provider names, where that is another than the one it is for.
         ours: We made it, so it must be with the connector we made it at.
+        trusted: A person has said that it is this order's, wherever it comes from.
+        returning: What is being given back and has not arrived.
     """
 
     id: str
@@ -38,6 +40,8 @@ class Account:
     claimed: str | None
     ours: bool
     entries: tuple[Entry, ...]
+    trusted: bool = False
+    returning: int = 0
     sums: Sums = field(default_factory=Sums)
 
 
@@ -48,6 +52,10 @@ class Problem:
     kind: str
     subject: str
     evidence: dict[str, Json]
+
+    def same(self, told: Mapping[str, Json]) -> bool:
+        """Say whether a case with this evidence tells of the same, whatever facts came since."""
+        return _core(self.evidence) == _core(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ def judge(order: str, currency: str, total: int, accounts: Sequence[Account]) ->
 
 def account(
     *, ident: str, connector: str, asked: int | None, claimed: str | None, ours: bool,
-    entries: Iterable[Entry],
+    entries: Iterable[Entry], trusted: bool = False, returning: int = 0,
 ) -> Account:  # fmt: skip
     """Make an account with its sums."""
     facts = tuple(entries)
@@ -85,6 +93,8 @@ def account(
         claimed=claimed,
         ours=ours,
         entries=facts,
+        trusted=trusted,
+        returning=returning,
         sums=sums(facts),
     )
 
@@ -112,7 +122,7 @@ def _strange(found: Account, currency: str, others: Sequence[Account]) -> Iterab
         yield Problem("currency_mismatch", found.id, told)
     places = {other.connector for other in others if other.ours}
     elsewhere = bool(places) and found.connector not in places
-    if found.claimed is not None or elsewhere:
+    if (found.claimed is not None or elsewhere) and not found.trusted:
         why: dict[str, Json] = {
             "names_order": found.claimed,
             "connector": found.connector,
@@ -125,7 +135,7 @@ def _strange(found: Account, currency: str, others: Sequence[Account]) -> Iterab
 def _over(
     order: str, total: int, counting: Sequence[Account], whole: Sums
 ) -> Iterable[Problem]:  # fmt: skip
-    if whole.net <= total:
+    if whole.net - sum(account.returning for account in counting) <= total:
         return
     full = [account.id for account in counting if account.sums.captured >= total]
     kind = "double_payment" if len(full) > 1 else "overpaid"
@@ -137,6 +147,8 @@ def _amount(found: Account, *, over: bool) -> Iterable[Problem]:
     """Compare what came with what was asked; too much over the order's total is told once."""
     came = found.sums.captured or found.sums.authorized
     if found.asked is None or came in {0, found.asked} or (came > found.asked and over):
+        return
+    if came == found.sums.captured <= taken_by_us(found.entries):
         return
     told = {"asked": found.asked, "seen": came, "facts": evidence(found.entries)}
     yield Problem("amount_mismatch", found.id, told)
@@ -152,3 +164,7 @@ def _watched(found: Account) -> Iterable[Problem]:
     cleared = {entry.ref for entry in found.entries if entry.fact == "fraud_cleared"}
     if open_warnings := sorted(warned - cleared):
         yield Problem("fraud_warning", found.id, {"warnings": open_warnings})
+
+
+def _core(told: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in told.items() if name != "facts"}

@@ -56,6 +56,10 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Metadata = Annotated[dict[str, Json], AfterValidator(_small)]
 
 
+class Nothing(Input):
+    """An empty body."""
+
+
 class Address(Input):
     """A postal address, as the customer wrote it."""
 

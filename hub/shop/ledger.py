@@ -25,6 +25,7 @@ PaymentState = Literal[
 ]  # fmt: skip
 RefundState = Literal["requested", "pending", "succeeded", "failed", "cancelled", "reversed"]
 
+UNPAID = frozenset({"created", "requires_action", "processing"})
 OPENING = frozenset({"pending", "action_required"})
 HOLDING = frozenset({"authorized", "authorization_adjusted"})
 RELEASING = frozenset({"authorization_lapsed", "cancelled", "checkout_expired"})
@@ -173,6 +174,11 @@ def drifted(entries: Sequence[Entry]) -> bool:
     return total < figure.amount or (
         total > figure.amount and all(entry.at <= figure.at for entry in known)
     )
+
+
+def taken_by_us(entries: Iterable[Entry]) -> int:
+    """Say how much of an authorization we have asked to be captured."""
+    return sum(entry.amount for entry in entries if entry.fact == "capture_requested")
 
 
 def waiting(entries: Iterable[Entry]) -> Entry | None:

@@ -28,6 +28,13 @@ class Payment(Snapshot):
     created_at: str
 
 
+class RefundedLine(Snapshot):
+    """How many of an order line a refund is for."""
+
+    line: str
+    qty: int
+
+
 class RefundSnapshot(Snapshot):
     """shop.refund@1; `source` is hub where we asked for it, provider where they began it."""
 
@@ -39,8 +46,27 @@ class RefundSnapshot(Snapshot):
     reason: str | MISSING = MISSING
     source: Literal["hub", "provider"]
     state: RefundState
+    lines: list[RefundedLine] | MISSING = MISSING
+    restock: bool | MISSING = MISSING
     provider_ref: str | MISSING = MISSING
     error: str | MISSING = MISSING
+    created_at: str
+
+
+class Dispute(Snapshot):
+    """shop.dispute@1; `state` is the provider's word."""
+
+    id: str
+    version: int
+    payment_id: str
+    order_id: str | MISSING = MISSING
+    connector: str
+    provider_ref: str
+    amount: Sum | MISSING = MISSING
+    state: str
+    open: bool
+    reason: str | MISSING = MISSING
+    evidence_due_by: str | MISSING = MISSING
     created_at: str
 
 
@@ -55,4 +81,5 @@ class Case(Snapshot):
     state: Literal["open", "resolved"]
     evidence: dict[str, Any] = Field(default_factory=dict)
     resolution: str | MISSING = MISSING
+    note: str | MISSING = MISSING
     created_at: str

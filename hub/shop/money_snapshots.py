@@ -43,6 +43,8 @@ def refund_snapshot(row: Stored) -> dict[str, Json]:
         **known(
             order_id=row.order_id,
             reason=row.reason,
+            lines=row.lines,
+            restock=bool(row.restock) if row.lines else None,
             provider_ref=row.provider_ref,
             error=row.error,
             created_at=row.created_at,
@@ -59,5 +61,31 @@ def case_snapshot(row: Stored) -> dict[str, Json]:
         "subject": row.subject,
         "state": row.state,
         "evidence": row.evidence,
-        **known(order_id=row.order_id, resolution=row.resolution, created_at=row.created_at),
+        **known(
+            order_id=row.order_id,
+            resolution=row.resolution,
+            note=row.note,
+            created_at=row.created_at,
+        ),
+    }
+
+
+def dispute_snapshot(row: Stored) -> dict[str, Json]:
+    """Give shop.dispute@1."""
+    cash = None if row.amount is None or row.currency is None else money(row.amount, row.currency)
+    return {
+        "id": row.id,
+        "version": row.version,
+        "payment_id": row.payment_id,
+        "connector": row.connector,
+        "provider_ref": row.provider_ref,
+        "state": row.state,
+        "open": bool(row.open),
+        **known(
+            order_id=row.order_id,
+            amount=cash,
+            reason=row.reason,
+            evidence_due_by=row.evidence_due_by,
+            created_at=row.created_at,
+        ),
     }

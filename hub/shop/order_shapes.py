@@ -59,6 +59,40 @@ class OrderLine(Snapshot):
     tax: Sum
     total: Sum
     gift: bool
+    qty_fulfilled: int | MISSING = MISSING
+    qty_returned: int | MISSING = MISSING
+
+
+class FulfilmentLine(Snapshot):
+    """How many of an order line one fulfilment sends."""
+
+    line: str
+    sku: str
+    title: str
+    qty: int
+    qty_returned: int
+
+
+class Fulfilment(Snapshot):
+    """shop.fulfilment@1; whom it goes to is said here, since mails hang on it."""
+
+    id: str
+    version: int
+    order_id: str
+    order_number: str
+    state: Literal["pending", "packed", "shipped", "delivered", "cancelled", "returned"]
+    carrier: str | MISSING = MISSING
+    tracking: str | MISSING = MISSING
+    customer: CustomerCopy
+    shipping_address: AddressCopy | MISSING = MISSING
+    lines: list[FulfilmentLine]
+    metadata: dict[str, Any]
+    created_at: str
+    packed_at: str | MISSING = MISSING
+    shipped_at: str | MISSING = MISSING
+    delivered_at: str | MISSING = MISSING
+    cancelled_at: str | MISSING = MISSING
+    returned_at: str | MISSING = MISSING
 
 
 class OrderPayment(Snapshot):

@@ -110,6 +110,9 @@ def write_order(
     sums = {name: sum(line[name] for line in lines) for name in ("discount", "tax", "total")}
     sums["items"] = sum(line["qty"] * line["unit_price"] for line in lines)
     sums["total"] += head["shipping"]
+    aside = head.get("shipping_tax", 0)
+    sums["tax"] += aside
+    sums["total"] += 0 if head.get("prices_include_tax") else aside
     made = {
         "id": new_id("ord", tx.now),
         "payment_status": "none",

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from hub.errors import Refused
 from hub.model import Json, read_json, write_json
-from hub.shop import cases, refunds
-from hub.shop.asking import ask_again
+from hub.shop import cases, disputes, late, refunds
+from hub.shop.asking import ask_again, ask_cancel
 from hub.shop.booking import refresh
 from hub.shop.events import Cause, tell
 from hub.shop.facts import RecordPayment, cause_of, contradiction, identity, write_fact
@@ -21,6 +21,7 @@ from store import aggregates, payments
 from store.aggregates import Stored
 from store.tx import Tx
 
+NOBODY = ShopRules()
 MONEY_IN = frozenset({"authorized", "captured"})
 
 
@@ -64,14 +65,19 @@ def record_payment(tx: Tx, item: RecordPayment, rules: ShopRules) -> dict[str, J
         cases.open_case(tx, Problem("ledger_conflict", row.id, conflict), row.order_id, cause)
     if new:
         refunds.follow(tx, row, item, cause)
+        disputes.follow(tx, row, item, cause)
         _look_closer(tx, row, item, rules)
     if row.order_id is not None and (new or found.moved or conflict):
-        _settle(tx, row, item, cause, new=new)
+        _settle(tx, row, item, cause, rules, new=new)
     return {"payment": row.id, "order": row.order_id, "new": new}
 
 
-def attach_payment(tx: Tx, item: AttachPayment) -> dict[str, Json]:
+def attach_payment(
+    tx: Tx, item: AttachPayment, rules: ShopRules = NOBODY
+) -> dict[str, Json]:  # fmt: skip
     """Keep what the provider made of a payment we asked for, or why it refused.
+
+    One whose order has ended meanwhile is given up at once.
 
     Raises:
         Refused: not_found where there is no such payment.
@@ -93,6 +99,9 @@ def attach_payment(tx: Tx, item: AttachPayment) -> dict[str, Json]:
     row = refresh(tx, row.id, Cause())
     if moved and row.order_id is not None:
         reckon(tx, row.order_id, Cause())
+    order = aggregates.get(tx, "order", row.order_id) if row.order_id else None
+    if order is not None and order.lifecycle in FINAL:
+        ask_cancel(tx, row, rules)
     return {"payment": row.id, "order": row.order_id, "state": row.state}
 
 
@@ -122,14 +131,11 @@ def review_unmatched(tx: Tx, item: ReviewUnmatched) -> dict[str, Json]:
 
 
 def _settle(
-    tx: Tx, row: Stored, item: RecordPayment, cause: Cause, *, new: bool
-) -> None:  # fmt: skip
-    order = aggregates.get(tx, "order", row.order_id)
-    if new and item.fact in MONEY_IN and order is not None and order.lifecycle in FINAL:
-        told: Mapping[str, Json] = {"lifecycle": order.lifecycle, "ref": identity(item)}
-        late = Problem("late_money", row.id, {**told, "amount": item.amount})
-        cases.open_case(tx, late, row.order_id, cause)
-    reckon(tx, row.order_id, cause)
+    tx: Tx, row: Stored, item: RecordPayment, cause: Cause, rules: ShopRules, *, new: bool
+) -> None:
+    order = reckon(tx, row.order_id, cause)
+    if new and item.fact in MONEY_IN and order.lifecycle in FINAL:
+        late.arrived(tx, order, aggregates.get(tx, "payment", row.id) or row, item, rules)
 
 
 def _look_closer(tx: Tx, row: Stored, item: RecordPayment, rules: ShopRules) -> None:

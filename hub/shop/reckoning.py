@@ -12,6 +12,7 @@ from hub.shop.guard import Account, Judgement, account, judge
 from hub.shop.ledger import Entry, Sums, payment_status
 from hub.shop.snapshots import order_snapshot
 from store import aggregates, payments, stock
+from store import cases as kept_cases
 from store.aggregates import Stored
 from store.tx import Tx
 
@@ -42,6 +43,8 @@ def reckon(tx: Tx, order: str, cause: Cause) -> Stored:
     verdict = judge(order, before.currency, before.total, accounts_of(tx, order))
     _count(tx, order, verdict)
     reasons = cases.match(tx, order, verdict.problems, cause)
+    if before.staff_hold is not None:
+        reasons = sorted({*reasons, "staff"})
     turn = _turn(before, verdict.whole, reasons, cause.at or tx.now)
     if not any(turn.new(name) for name in turn.after):
         return before
@@ -54,6 +57,9 @@ def reckon(tx: Tx, order: str, cause: Cause) -> Stored:
 
 def accounts_of(tx: Tx, order: str) -> list[Account]:
     """Read an order's payments with their facts."""
+    rows = payments.of_order(tx, order)
+    trusted = kept_cases.attached(tx, order) if rows else set()
+    returning = payments.returning(tx, order) if rows else {}
     return [
         account(
             ident=row.id,
@@ -62,8 +68,10 @@ def accounts_of(tx: Tx, order: str) -> list[Account]:
             claimed=row.claimed_order,
             ours=row.source == "hub",
             entries=entries_of(tx, row.id),
+            trusted=row.id in trusted,
+            returning=returning.get(row.id, 0),
         )
-        for row in payments.of_order(tx, order)
+        for row in rows
     ]
 
 
@@ -94,9 +102,9 @@ def _turn(before: Stored, whole: Sums, reasons: list[str], now: Any) -> Turn:
     after: dict[str, Any] = {name: getattr(whole, name) for name in SUMS}
     after["payment_status"] = payment_status(whole, before.total)
     after["hold_reasons"] = reasons
-    covered = whole.authorized + whole.captured >= before.total and whole.net <= before.total
+    covered = whole.authorized + whole.captured >= before.total
     after["lifecycle"] = _lifecycle(before, held=bool(reasons), covered=covered)
-    paid = whole.captured >= before.total and whole.net <= before.total and not reasons
+    paid = whole.captured >= before.total and not reasons
     if after["lifecycle"] == "placed" and before.placed_at is None:
         after |= {"placed_at": now, "expires_at": None}
     if before.authorized_at is None and after["payment_status"] == "authorized" and not reasons:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from hub.errors import Refused
 from hub.ids import new_id
 from hub.model import Json
@@ -17,6 +19,7 @@ from hub.shop.inputs import Input, Price, Word
 from hub.shop.ledger import refund_state
 from hub.shop.money_snapshots import payment_snapshot, refund_snapshot
 from hub.shop.reckoning import entries_of, reckon
+from hub.shop.refund_lines import RefundLine, cost, restock
 from hub.shop.rules import ShopRules, invalid, mismatch
 from store import aggregates, payments
 from store.aggregates import Stored
@@ -29,10 +32,15 @@ ABOUT_REFUNDS = frozenset(
 
 
 class RefundWish(Input):
-    """How much to give back, and why."""
+    """How much to give back, and why; without an amount, what the lines cost.
 
-    amount: Price
+    `restock` says that the lines' goods have come back and lie on hand again.
+    """
+
+    amount: Price | None = None
     reason: Word | None = None
+    lines: tuple[RefundLine, ...] = Field(default=(), max_length=500)
+    restock: bool = False
 
 
 class RequestRefund(RefundWish):
@@ -62,11 +70,22 @@ def request_refund(tx: Tx, item: RequestRefund, rules: ShopRules) -> dict[str, J
         raise Refused("not_found", f"no payment {item.payment}")
     if row.merged_into is not None:
         return request_refund(tx, item.model_copy(update={"payment": row.merged_into}), rules)
-    _check(tx, row, item)
+    if item.amount is None:
+        if not item.lines:
+            raise invalid("/amount", "say how much, or which lines")
+        amount = Sum(amount=cost(tx, row, item.lines), currency=row.currency)
+        return request_refund(tx, item.model_copy(update={"amount": amount}), rules)
+    _check(tx, row, item.amount)
     effect = rules.payment_connectors.get(row.connector, {}).get("refund")
     if effect is None:
         raise unavailable(row.connector)
     refund = _add(tx, row, item.amount.amount, source="hub", state="requested", reason=item.reason)
+    if item.lines:
+        lines = [line.model_dump() for line in item.lines]
+        about = {"lines": lines, "restock": int(item.restock)}
+        refund = aggregates.change(tx, "refund", refund.id, **about)
+        if item.restock:
+            restock(tx, row, item.lines, refund.id)
     asked = Refund(
         order=row.order_id or "",
         refund=refund.id,
@@ -87,6 +106,23 @@ def request_refund(tx: Tx, item: RequestRefund, rules: ShopRules) -> dict[str, J
     tx.enqueue(job)
     tell(tx, "shop.refund.requested", refund_snapshot(refund), Cause())
     return {"refund": refund_snapshot(refund), "payment": payment_snapshot(row)}
+
+
+def give_back(
+    tx: Tx, payment: Stored, amount: int, rules: ShopRules, *, reason: str | None = None
+) -> None:
+    """Ask for money back on the hub's own account; where that is impossible, a person must.
+
+    Never refuses: what cannot be asked becomes the case `refund_failed`.
+    """
+    money = Sum(amount=amount, currency=payment.currency)
+    item = RequestRefund(payment=payment.id, amount=money, reason=reason)
+    try:
+        request_refund(tx, item, rules)
+    except Refused as no:
+        told = {"amount": amount, "error": no.detail}
+        problem = Problem("refund_failed", payment.id, told)
+        cases.open_case(tx, problem, payment.order_id, Cause())
 
 
 def refundable(tx: Tx, row: Stored) -> int:
@@ -169,14 +205,14 @@ def _advance(tx: Tx, payment: Stored, refund: Stored, cause: Cause) -> Stored:
     return refund
 
 
-def _check(tx: Tx, row: Stored, item: RequestRefund) -> None:
-    if row.currency is not None and item.amount.currency != row.currency:
+def _check(tx: Tx, row: Stored, asked: Sum) -> None:
+    if row.currency is not None and asked.currency != row.currency:
         raise mismatch("/amount/currency", f"the payment is in {row.currency}")
-    if item.amount.amount < 1:
+    if asked.amount < 1:
         raise invalid("/amount/amount", "must be at least 1")
     left = refundable(tx, row)
-    if item.amount.amount > left:
-        told = Sum(amount=left, currency=item.amount.currency).model_dump()
+    if asked.amount > left:
+        told = Sum(amount=left, currency=asked.currency).model_dump()
         raise Refused("amount_exceeds_captured", f"{left} can be refunded", refundable=told)
 
 

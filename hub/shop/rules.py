@@ -3,9 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from hub.effects import Effect
 from hub.errors import Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippingWay:
+    """One way to ship.
+
+    Args:
+        countries: Where to; empty means anywhere.
+        prices: Currency to price.
+        free_from: Currency to the sum of items from which it costs nothing.
+    """
+
+    code: str
+    title: str
+    countries: tuple[str, ...] = ()
+    tax_class: str = "standard"
+    prices: Mapping[str, int] = field(default_factory=dict)
+    free_from: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +34,15 @@ class ShopRules:
     Args:
         currencies: What is sold in; empty means any.
         hold: How long stock waits for an order's money.
+        hold_bank: The same, while a bank is at it.
+        abandon_after: How long an open cart is quiet before it counts as abandoned.
+        return_window: How long after its delivery an order can come back; then it closes.
+        late_money: What is done with money for an order that has ended.
+        allow_unpaid: Orders are placed before they are paid.
+        prices_include_tax: The catalogue's prices hold their tax.
+        taxes: Country to tax class to rate, in hundredths of a percent.
+        home: The country of a cart that has told no address.
+        shipping: The ways to ship, by code.
         cart_kept: How long a quiet cart is kept.
         payment_connectors: Name of each configured payment connector to its actions' effects.
         test: Every order is marked as a test.
@@ -22,6 +50,15 @@ class ShopRules:
 
     currencies: tuple[str, ...] = ()
     hold: timedelta = timedelta(minutes=30)
+    hold_bank: timedelta = timedelta(days=7)
+    abandon_after: timedelta = timedelta(hours=4)
+    return_window: timedelta = timedelta(days=30)
+    late_money: Literal["case", "refund", "revive"] = "case"
+    allow_unpaid: bool = False
+    prices_include_tax: bool = False
+    taxes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    home: str | None = None
+    shipping: Mapping[str, ShippingWay] = field(default_factory=dict)
     cart_kept: timedelta = timedelta(days=30)
     payment_connectors: Mapping[str, Mapping[str, Effect]] = field(default_factory=dict)
     test: bool = False

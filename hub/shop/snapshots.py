@@ -2,7 +2,7 @@
 
 from hub.model import Json
 from hub.shop.snapshot import known, money, person
-from store import orders, payments
+from store import aggregates, fulfilments, orders, payments
 from store.aggregates import Stored
 from store.tx import Tx
 
@@ -27,7 +27,7 @@ def order_snapshot(tx: Tx, row: Stored) -> dict[str, Json]:
         "status": order_status(row),
         "lifecycle": row.lifecycle,
         "payment_status": row.payment_status,
-        "fulfilment_status": "unfulfilled",
+        "fulfilment_status": row.fulfilment_status,
         "test": bool(row.test),
         "currency": row.currency,
         **{name: money(amount, row.currency) for name, amount in cash.items()},
@@ -50,6 +50,7 @@ def order_snapshot(tx: Tx, row: Stored) -> dict[str, Json]:
             billing_address=row.billing_address,
             shipping_address=row.shipping_address,
             external_ref=row.external_ref,
+            coupon={"code": row.coupon} if row.coupon else None,
         ),
     }
 
@@ -66,6 +67,11 @@ def order_view(tx: Tx, row: Stored) -> dict[str, Json]:
             expires_at=row.expires_at,
             authorized_at=row.authorized_at,
             updated_at=row.updated_at,
+            held_because=row.staff_hold,
+            shipping_code=row.shipping_code,
+            cancel_reason=row.cancel_reason,
+            cancelled_at=row.cancelled_at,
+            closed_at=row.closed_at,
         ),
     }
 
@@ -78,6 +84,8 @@ def order_status(row: Stored) -> str:
         return "refunded"
     if row.lifecycle in {"on_hold", "closed"}:
         return str(row.lifecycle)
+    if row.fulfilment_status in {"fulfilled", "partially_returned", "returned"}:
+        return "fulfilled"
     return "paid" if row.payment_status in PAID else "pending_payment"
 
 
@@ -92,5 +100,41 @@ def _order_line(line: Stored, currency: str) -> dict[str, Json]:
         "tax": money(line.tax, currency),
         "total": money(line.total, currency),
         "gift": bool(line.gift),
+        "qty_fulfilled": line.qty_fulfilled,
+        "qty_returned": line.qty_returned,
         **known(variant_id=line.variant_id),
+    }
+
+
+def fulfilment_snapshot(tx: Tx, row: Stored) -> dict[str, Json]:
+    """Give shop.fulfilment@1."""
+    order = aggregates.get(tx, "order", row.order_id)
+    if order is None:
+        raise LookupError(f"no order {row.order_id}")
+    steps = ("packed_at", "shipped_at", "delivered_at", "cancelled_at", "returned_at")
+    return {
+        "id": row.id,
+        "version": row.version,
+        "order_id": order.id,
+        "order_number": order.number,
+        "state": row.state,
+        "customer": {"id": order.customer_id, "guest": bool(order.guest), **person(order)},
+        "lines": [
+            {
+                "line": line.order_line_id,
+                "sku": line.sku,
+                "title": line.title,
+                "qty": line.qty,
+                "qty_returned": line.qty_returned,
+            }
+            for line in fulfilments.lines_of(tx, row.id)
+        ],
+        "metadata": row.metadata,
+        **known(
+            carrier=row.carrier,
+            tracking=row.tracking,
+            shipping_address=order.shipping_address,
+            created_at=row.created_at,
+            **{name: getattr(row, name) for name in steps},
+        ),
     }

@@ -22,6 +22,8 @@ DAY = timedelta(hours=24)
 PAYS = {
     "create_payment": keyed(DAY),
     "create_checkout": keyed(DAY),
+    "capture_payment": keyed(DAY),
+    "cancel_payment": keyed(DAY),
     "refund": keyed(DAY),
     "retrieve_payment": Effect("read"),
 }

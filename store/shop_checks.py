@@ -40,11 +40,97 @@ CHECKS: tuple[tuple[str, str], ...] = (
         """
         SELECT o.id, o.total, o.items, o.discount, o.tax
           FROM orders o LEFT JOIN order_lines l ON l.order_id = o.id
-         GROUP BY o.id, o.total, o.items, o.discount, o.tax, o.shipping
+         GROUP BY o.id, o.total, o.items, o.discount, o.tax, o.shipping, o.shipping_tax,
+                  o.prices_include_tax
         HAVING o.total <> coalesce(sum(l.total), 0) + o.shipping
+                          + CASE WHEN o.prices_include_tax = 1 THEN 0 ELSE o.shipping_tax END
             OR o.items <> coalesce(sum(l.qty * l.unit_price), 0)
             OR o.discount <> coalesce(sum(l.discount), 0)
-            OR o.tax <> coalesce(sum(l.tax), 0)
+            OR o.tax <> coalesce(sum(l.tax), 0) + o.shipping_tax
+        """,
+    ),
+    (
+        "an order's taxes are the sum of its tax lines, where it has any",
+        """
+        SELECT o.id, o.tax, sum(t.amount) AS told
+          FROM orders o JOIN tax_lines t ON t.order_id = o.id
+         GROUP BY o.id, o.tax HAVING o.tax <> sum(t.amount)
+        """,
+    ),
+    (
+        "an order's shipping is one of its adjustments",
+        """
+        SELECT o.id, o.shipping FROM orders o WHERE o.external_ref IS NULL
+           AND o.lifecycle <> 'draft'
+           AND o.shipping <> coalesce((SELECT sum(a.amount) FROM order_adjustments a
+                                        WHERE a.order_id = o.id AND a.kind = 'shipping'), 0)
+        """,
+    ),
+    (
+        "no more of a line is sent than was ordered, and no more comes back than was sent",
+        """
+        SELECT id, order_id, qty, qty_fulfilled, qty_returned FROM order_lines
+         WHERE qty_fulfilled > qty OR qty_returned > qty_fulfilled OR qty_returned < 0 OR qty < 0
+        """,
+    ),
+    (
+        "what a line has sent is the sum of its fulfilments",
+        """
+        SELECT l.id, l.qty_fulfilled, coalesce(sum(f.qty), 0) AS sent
+          FROM order_lines l
+          LEFT JOIN (SELECT x.order_line_id, x.qty FROM fulfilment_lines x
+                       JOIN fulfilments y ON y.id = x.fulfilment_id
+                      WHERE y.state IN ('shipped', 'delivered', 'returned')) f
+            ON f.order_line_id = l.id
+         GROUP BY l.id, l.qty_fulfilled HAVING l.qty_fulfilled <> coalesce(sum(f.qty), 0)
+        """,
+    ),
+    (
+        "an order that has ended holds no stock",
+        """
+        SELECT r.order_id, r.variant_id, r.qty
+          FROM reservations r JOIN orders o ON o.id = r.order_id
+         WHERE r.state IN ('held', 'committed') AND o.lifecycle IN ('expired', 'cancelled', 'draft')
+        """,
+    ),
+    (
+        "a placed order's stock is kept for good",
+        """
+        SELECT r.order_id, r.variant_id FROM reservations r JOIN orders o ON o.id = r.order_id
+         WHERE r.state = 'held' AND o.lifecycle = 'placed'
+        """,
+    ),
+    (
+        "a promotion is used as often as orders use it",
+        """
+        SELECT p.id, p.code, p.used, count(u.order_id) AS uses
+          FROM promotions p LEFT JOIN promotion_uses u ON u.promotion_id = p.id AND u.state = 'used'
+         GROUP BY p.id, p.code, p.used HAVING p.used <> count(u.order_id)
+        """,
+    ),
+    (
+        "an order that has ended uses no promotion",
+        """
+        SELECT u.promotion_id, u.order_id FROM promotion_uses u JOIN orders o ON o.id = u.order_id
+         WHERE u.state = 'used' AND o.lifecycle IN ('expired', 'cancelled')
+        """,
+    ),
+    (
+        "a dispute has its payment, and its facts",
+        """
+        SELECT d.id, d.payment_id FROM disputes d WHERE NOT EXISTS
+               (SELECT 1 FROM payment_facts f WHERE f.payment_id = d.payment_id
+                   AND f.fact IN ('dispute_opened', 'dispute_changed', 'dispute_closed'))
+        """,
+    ),
+    (
+        "what was asked of a payment has its job, live or ended",
+        """
+        SELECT f.payment_id, f.fact, f.provider_ref FROM payment_facts f
+         WHERE f.fact IN ('capture_requested', 'cancel_requested') AND f.provider_ref LIKE 'job_%'
+           AND f.recorded_at >= coalesce((SELECT until FROM horizons WHERE name = 'jobs'), 0)
+           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.uid = f.provider_ref)
+           AND NOT EXISTS (SELECT 1 FROM job_history h WHERE h.uid = f.provider_ref)
         """,
     ),
     (

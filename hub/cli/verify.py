@@ -29,7 +29,11 @@ def verify(config: ground.ConfigFile = ground.DEFAULT, as_json: ground.AsJson = 
 
 async def _check(store: Any) -> list[dict[str, Json]]:
     """Run the queries, then work every order and payment out again from its facts."""
-    from hub.shop.verify import drifted_orders, drifted_payments  # noqa: PLC0415
+    from hub.shop.verify import (  # noqa: PLC0415
+        drifted_fulfilments,
+        drifted_orders,
+        drifted_payments,
+    )
     from store import shop_checks, verify  # noqa: PLC0415
 
     async with store.read() as connection:
@@ -37,6 +41,7 @@ async def _check(store: Any) -> list[dict[str, Json]]:
     for name, drifted in (
         ("a payment is what its facts come to", drifted_payments),
         ("an order is what its payments come to", drifted_orders),
+        ("an order has sent what its lines have sent", drifted_fulfilments),
     ):
         rows = await store.look(lambda tx, find=drifted: list(islice(find(tx), MOST_NAMED)))
         told.append({"name": name, "broken": len(rows), "rows": rows})

@@ -18,6 +18,7 @@ from hub.shop import (
     checkout,
     ending,
     facts,
+    fulfilling,
     lifecycle,
     orders,
     payments,
@@ -55,6 +56,10 @@ class Shop:
                 lifecycle.CancelOrder, partial(lifecycle.cancel_order, rules=rules)
             ),
             "hold_order": ShopAction(lifecycle.HoldOrder, lifecycle.hold_order),
+            "create_fulfilment": ShopAction(
+                fulfilling.CreateFulfilment, fulfilling.create_fulfilment
+            ),
+            "move_fulfilment": ShopAction(fulfilling.MoveFulfilment, fulfilling.move_fulfilment),
             "release_order": ShopAction(lifecycle.ReleaseOrder, lifecycle.release_order),
             "attach_refund": ShopAction(refunds.AttachRefund, refunds.attach_refund),
             "review_unmatched": ShopAction(payments.ReviewUnmatched, payments.review_unmatched),

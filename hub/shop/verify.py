@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hub.shop.fulfilling import fulfilment_status
 from hub.shop.guard import judge
 from hub.shop.ledger import payment_state, payment_status, sums
 from hub.shop.reckoning import SUMS, accounts_of, entries_of
@@ -29,6 +30,14 @@ def drifted_orders(tx: Tx) -> Iterator[str]:
         status = payment_status(whole, row.total)
         if (row.payment_status, *_money(row)) != (status, *(getattr(whole, n) for n in SUMS)):
             yield f"{row.id} is {row.payment_status} with {_money(row)}; its facts say {status}"
+
+
+def drifted_fulfilments(tx: Tx) -> Iterator[str]:
+    """Name each order whose fulfilment status is not what its lines come to."""
+    for row in orders.all_of(tx):
+        status = fulfilment_status(orders.lines_of(tx, row.id))
+        if row.fulfilment_status != status:
+            yield f"{row.id} is {row.fulfilment_status}; its lines say {status}"
 
 
 def _money(row: Stored) -> tuple[int, ...]:

@@ -10,9 +10,11 @@ from sqlalchemy import create_engine, select, text
 from hub import ManualClock, Secret, read_json
 from hub.effects import Effect, keyed
 from hub.shop import Shop
+from hub.shop.capturing import RequestPayment, request_payment
 from hub.shop.events import SCHEMAS, SHOP_EVENTS
+from hub.shop.resolving import Resolution, resolve_case
 from hub.shop.rules import ShopRules
-from hub.shop.verify import drifted_orders, drifted_payments
+from hub.shop.verify import drifted_fulfilments, drifted_orders, drifted_payments
 from store import engine, schema
 from store.crypto import Cipher, new_key
 from store.shop_checks import CHECKS
@@ -129,7 +131,12 @@ class Desk:
             found = {name: list(self.connection.execute(text(query))) for name, query in CHECKS}
         broken = {name: rows for name, rows in found.items() if rows}
         assert broken == {}
-        assert self.change(lambda tx: [*drifted_orders(tx), *drifted_payments(tx)]) == []
+        assert (
+            self.change(
+                lambda tx: [*drifted_orders(tx), *drifted_payments(tx), *drifted_fulfilments(tx)]
+            )
+            == []
+        )
         for row in self.rows("events"):
             data = read_json(self.cipher.open(row.data, f"events.data:{row.id}"))
             assert row.schema == SHOP_EVENTS[row.type]
@@ -157,6 +164,22 @@ class Desk:
         wish = payment or {"connector": "stripe"}
         total = cart["totals"]["total"]
         return self.do("complete_cart", cart=cart["id"], expected_total=total, payment=wish)
+
+    def resolve(self, case, resolution, **more):
+        """Let Ada resolve a case."""
+        item = Resolution.model_validate({"resolution": resolution, **more})
+        return self.change(lambda tx: resolve_case(tx, case, item, self.shop.rules, "ada"))["case"]
+
+    def request(self, order, **more):
+        """Ask for an order's money once more."""
+        item = RequestPayment.model_validate({"order": order, **more})
+        return self.change(lambda tx: request_payment(tx, item, self.shop.rules))["payment"]
+
+    def ship(self, order, **more):
+        """Send all that is open, or the lines named; give the fulfilment's id."""
+        made = self.do("create_fulfilment", order=order, **more)["fulfilment"]
+        self.do("move_fulfilment", fulfilment=made["id"], step="ship")
+        return made["id"]
 
     def ordered(self):
         """Order two mugs for 25.00 and give the order's id; Stripe calls the payment pi_1."""

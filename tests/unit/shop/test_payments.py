@@ -6,7 +6,6 @@ import pytest
 
 from hub.errors import Refused
 from hub.shop.payments import handoff_of
-from store import aggregates
 
 EUR = {"currency": "EUR"}
 CAPTURED = {"fact": "captured", "ref": "ch_1", "amount": 2500, "at": 30, **EUR}
@@ -173,16 +172,6 @@ def test_the_same_capture_with_another_amount_overwrites_nothing(desk):
     assert desk.row("orders").lifecycle == "on_hold"
     desk.fact(**{**CAPTURED, "amount": 1}, order=order)
     assert len(desk.rows("cases")) == 1
-
-
-def test_money_for_an_order_that_is_over_is_kept_and_shown(desk):
-    order = desk.ordered()
-    desk.change(lambda tx: aggregates.change(tx, "order", order, lifecycle="expired"))
-    desk.fact(**CAPTURED, order=order)
-    row = desk.row("orders")
-    assert (row.lifecycle, row.payment_status, row.captured) == ("expired", "paid", 2500)
-    assert desk.row("cases").kind == "late_money"
-    assert desk.told("order.placed") == desk.told("order.paid") == []
 
 
 def test_a_dispute_holds_the_order_until_the_money_is_back(desk):

@@ -8,8 +8,8 @@ from aiohttp import web
 from hub.api import docs, matching, openapi, problems, quota
 from hub.api.access import let_in
 from hub.api.carts import carts
-from hub.api.config import config
 from hub.api.cases import cases
+from hub.api.config import config
 from hub.api.endpoint import Answer, Api, Ask, Endpoint
 from hub.api.events import events
 from hub.api.fulfilments import fulfilments

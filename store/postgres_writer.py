@@ -7,7 +7,7 @@ against another is run again.
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,7 +37,7 @@ class PostgresWriter(Writer):
         self.engine = engine
         self._queues: dict[str, deque[Unit]] = {"receipt": deque(), "completion": deque()}
         self._come = {kind: asyncio.Event() for kind in self._queues}
-        self._room = {kind: asyncio.Semaphore(AT_ONCE) for kind in ("change", "duty")}
+        self._room = {kind: asyncio.Semaphore(AT_ONCE) for kind in ("change", "duty", "patient")}
         self._loops: list[asyncio.Task[None]] = []
         self._alone: set[asyncio.Task[None]] = set()
         self._closing: set[str] = set()
@@ -63,13 +63,18 @@ class PostgresWriter(Writer):
             self._closing.add(kind)
             self._come[kind].set()
             await loop
+        while self._alone:
+            await asyncio.wait(self._alone)
 
     def _put(self, unit: Unit) -> None:
         if unit.kind in self._queues:
             self._queues[unit.kind].append(unit)
             self._come[unit.kind].set()
             return
-        task = self._loop.create_task(self._by_itself(unit))
+        self._spawn(self._by_itself(unit))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
         self._alone.add(task)
         task.add_done_callback(self._alone.discard)
 
@@ -83,10 +88,15 @@ class PostgresWriter(Writer):
                 await come.wait()
                 continue
             batch = [waiting.popleft() for _ in range(min(len(waiting), MOST_UNITS))]
-            patient = batch[0].tries >= TRIES
-            if patient:
-                waiting.extendleft(reversed(batch[1:]))
-            await self._commit(batch[:1] if patient else batch, patient=patient)
+            # Who has lost too often waits for his rows, alone: his neighbours do not wait for him.
+            for unit in (unit for unit in batch if unit.tries >= TRIES):
+                self._spawn(self._patiently(unit))
+            if batch := [unit for unit in batch if unit.tries < TRIES]:
+                await self._commit(batch)
+
+    async def _patiently(self, unit: Unit) -> None:
+        async with self._room["patient"]:
+            await self._commit([unit], patient=True)
 
     async def _by_itself(self, unit: Unit) -> None:
         async with self._room[unit.kind]:

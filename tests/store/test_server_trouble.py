@@ -9,10 +9,12 @@ from sqlalchemy import insert, select, text
 
 from hub.clock import SystemClock
 from hub.errors import NotStored
+from hub.model import Job
 from hub.secrets import Secret
 from store import schema
 from store.bell import CHANNEL
 from store.crypto import new_key
+from store.settle import Completion
 from store.store import Store
 from store.tx import Tx
 
@@ -200,6 +202,35 @@ async def test_a_holder_that_idles_delays_its_own_lane_alone(store, crashable, j
         assert [one.lane for one in claimed] == ["free"]
     claimed, _ = await store.claim({"crm": 10}, node="n", until=due)
     assert [one.lane for one in claimed] == ["held"]
+
+
+async def test_a_holder_that_idles_delays_no_other_jobs_end(store, crashable, job) -> None:
+    """An end that has lost its row too often waits for it alone, not at the head of the queue."""
+    await store.know_accounts(["crm"])
+    new = [job(lane=str(n)) for n in range(40)]
+    await store.write(lambda tx: tx.enqueue(*new))
+    due = store.clock.now() + timedelta(seconds=60)
+    claimed, _ = await store.claim({"crm": 40}, node="n", until=due)
+    held, *others = [ended(one, store.clock) for one in claimed]
+    async with crashable.connect(store.url) as idle, idle.transaction():
+        await idle.execute("SELECT 1 FROM jobs WHERE id = $1 FOR UPDATE", held.job.id)
+        waits = asyncio.create_task(store.settle(held))
+        assert await within(10, lambda: somebody_waits(crashable, store))
+        async with asyncio.timeout(15):
+            assert all([await store.settle(one) for one in others])
+        assert not waits.done()
+    assert await waits
+
+
+async def somebody_waits(server, store) -> bool:
+    found = await server.ask(
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'", store.url
+    )
+    return bool(found)
+
+
+def ended(job: Job, clock: SystemClock) -> Completion:
+    return Completion(job=job, state="done", outcome="ok", started_at=clock.now(), ms=1)
 
 
 async def test_behind_a_pooler_nothing_is_left_on_a_connection_and_nobody_listens(

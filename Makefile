@@ -14,7 +14,7 @@ index=$${PIP_INDEX_URL:-$$($(B)/pip config get global.index-url 2>/dev/null || t
   UV_HTTP_CONNECT_TIMEOUT=3 UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 UV_SYSTEM_CERTS=1 $(B)/uv
 endef
 
-.PHONY: help setup run demo test soak silence reloads kills model sim check bench fuzz docs lock clean
+.PHONY: help setup run demo test soak silence reloads kills model sim check chaos bench fuzz docs lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -47,6 +47,9 @@ kills: setup  ## kill -9 three hubs on one PostgreSQL fifty times amid 50,000 jo
 
 sim: setup  ## play 100,000 schedules of crashes in virtual time; ARGS="--schedules 500", ARGS="--seed 17" shows one
 	$(B)/python -m tests.sim.run $(ARGS)
+
+chaos: setup  ## let PostgreSQL fail under load in five ways and measure what comes after; ARGS="--rate 20"
+	$(B)/python -m tests.chaos.outages $(ARGS)
 
 check: setup  ## format, lint, types and imports
 	$(B)/ruff format --check .

@@ -57,9 +57,9 @@ class Postgres:
         self._control("-l", str(self.home / "log"), "-m", "immediate", "restart")
 
     @contextmanager
-    def away(self) -> Iterator[None]:
+    def away(self, how: str = "fast") -> Iterator[None]:
         """Have no server for a while; what was committed is there again afterwards."""
-        self._control("-m", "fast", "stop")
+        self._control("-m", how, "stop")
         try:
             yield
         finally:

@@ -20,11 +20,11 @@ from pathlib import Path
 from tests.chaos.conftest import fresh_database
 from tests.chaos.load import Yard, yard
 from tests.chaos.nodes import Node
+from tests.chaos.sentence import sentence
 from tests.e2e.judge import Verdict
 from tests.postgres import own_server
 
 LEASE = 3.0
-TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(slots=True)
@@ -83,41 +83,6 @@ class Loop:
             await asyncio.sleep(1)
 
 
-async def judge(loop: Loop) -> Verdict:
-    """Compare what was acknowledged with what the provider did, then with the store."""
-    verdict, place = Verdict(), loop.yard
-    codes = [await asyncio.to_thread(node.stop) for node in place.nodes]
-    verdict.same("exit codes at SIGTERM", codes, [0] * len(codes))
-    told = [*place.taken, *place.noted]
-    keyed = {one["id"] for one in told if one["kind"] != "tell_free" or one in place.noted}
-    effects, calls = place.ledger.effects(), place.ledger.calls()
-    unsure = set((await place.books.uncertain()).values())
-    verdict.counted |= {
-        "kills": loop.killed,
-        "hubs frozen past their leases": loop.frozen,
-        "events acknowledged as webhooks": len(place.taken),
-        "events acknowledged through the API, each told twice at once": len(place.noted),
-        "webhooks without an answer, sent again": place.feed.again,
-        "webhooks answered and sent again": place.twice,
-        "effects at the provider": effects.total(),
-        "raw calls": calls.total(),
-        "raw calls beyond one each": calls.total() - len(calls),
-        "unsafe jobs uncertain": len(unsure),
-    }
-    ids = {one["id"] for one in told}
-    verdict.same("events", len(ids), loop.jobs)
-    verdict.none("lost", ids - effects.keys() - unsure)
-    verdict.none("done twice", [one for one, count in effects.items() if count > 1])
-    verdict.none("unsafe, and called twice", [one for one in ids - keyed if calls[one] > 1])
-    verdict.none("nobody asked for", effects.keys() - ids)
-    verdict.none("order broken in", place.ledger.order_breaks())
-    verdict.same("jobs of one lane in flight at once", place.ledger.overlaps, 0)
-    verdict.none("completed twice", await place.books.completed_twice())
-    verdict.none("hub verify", await place.books.broken())
-    verdict.same("tracebacks", sum(node.said().count(TRACEBACK) for node in place.nodes), 0)
-    return verdict
-
-
 async def play(
     home: Path,
     store: str,
@@ -139,7 +104,10 @@ async def play(
                 group.create_task(asyncio.to_thread(node.start))
         loop = Loop(its, jobs, lanes, kills)
         await loop.run(show)
-        return await judge(loop)
+        verdict = await sentence(its)
+        verdict.counted |= {"kills": loop.killed, "hubs frozen past their leases": loop.frozen}
+        verdict.same("events", len(its.taken) + len(its.noted), jobs)
+        return verdict
 
 
 def main() -> int:

@@ -58,7 +58,8 @@ def _tells(done: "Completion") -> bool:
 
 def _note(tx: Tx, row: Row[Any], dones: Sequence["Completion"]) -> None:
     pauses = [done.pause for done in dones if done.pause is not None]
-    change = _held(tx, row, dones) | _broken(tx, row, dones)
+    change = _held(tx, row, dones)
+    change |= _broken(tx, row, dones, held_since=change.get("held_since", row.held_since))
     if pauses or any(done.release for done in dones):
         change["paused_until"] = max(pauses, default=None)
     change["held"] = row.held + sum(change.pop(name, 0) for name in ("_hold", "_breaker"))
@@ -80,8 +81,14 @@ def _held(tx: Tx, row: Row[Any], dones: Sequence["Completion"]) -> dict[str, Any
     return {"held_reason": None, "held_since": None, "_hold": ended}
 
 
-def _broken(tx: Tx, row: Row[Any], dones: Sequence["Completion"]) -> dict[str, Any]:
-    """Open or close the breaker."""
+def _broken(
+    tx: Tx, row: Row[Any], dones: Sequence["Completion"], *, held_since: datetime | None
+) -> dict[str, Any]:
+    """Open or close the breaker.
+
+    Args:
+        held_since: Of a hold that goes on; one that ends now has counted itself up to here.
+    """
     breaker = next((done.breaker for done in dones if done.breaker), _BREAKER)
     before = Circuit(since=row.breaker_since, probe_at=row.probe_at, strikes=_times(row.strikes))
     after = before
@@ -96,15 +103,16 @@ def _broken(tx: Tx, row: Row[Any], dones: Sequence["Completion"]) -> dict[str, A
         "probe_at": after.probe_at,
         "strikes": write_json([(at - EPOCH) // MICROSECOND for at in after.strikes]),
     }
-    if (before.since is None) == (after.since is None):
+    if before.since == after.since:
         return change
     said = log.get("store")
+    if before.since is not None:
+        said.info("breaker closed", account=row.account)
+        ended = halted(before.since, (row.paused_at, held_since), tx.now)
+        change["_breaker"] = ended // MICROSECOND
     if after.since is not None:
         said.error("breaker opened", account=row.account)
-        return change
-    said.info("breaker closed", account=row.account)
-    ended = halted(before.since or tx.now, (row.paused_at, row.held_since), tx.now)
-    return change | {"_breaker": ended // MICROSECOND}
+    return change
 
 
 def _times(strikes: bytes | None) -> tuple[datetime, ...]:

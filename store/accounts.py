@@ -98,7 +98,7 @@ def _broken(
             after = probed(after, breaker, well=told_of, now=tx.now)
     strikes = Counter(d.outcome in STRIKES for d in dones if d.breaker and not d.job.probe)[True]
     after = struck(after, breaker, count=strikes, now=tx.now) if strikes else after
-    change = {
+    change: dict[str, Any] = {
         "breaker_since": after.since,
         "probe_at": after.probe_at,
         "strikes": write_json([(at - EPOCH) // MICROSECOND for at in after.strikes]),

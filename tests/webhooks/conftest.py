@@ -1,9 +1,11 @@
 """A hub's webhook door on loopback, guarded as a running hub's is, and a toy provider before it."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from io import BytesIO
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
@@ -75,18 +77,21 @@ class Bench:
             )
 
 
-@pytest.fixture
-async def bench(store_url: str) -> AsyncIterator[Bench]:
+@asynccontextmanager
+async def opened(
+    store_url: str, key: str = "", route: Callable[..., Any] | None = None
+) -> AsyncIterator[Bench]:
+    """Open a node: its store, its door, its server."""
     clock = ManualClock(datetime(2026, 5, 1, 12, tzinfo=UTC))
-    store = await Store.open(store_url, keys=[Secret(new_key())], clock=clock, served=True)
+    keys = [Secret(key or new_key())]
+    store = await Store.open(store_url, keys=keys, clock=clock, served=True)
     await store.know_accounts(["toy"])
     secrets = (WebhookSecret(value=OLD, until=date(2026, 5, 1)), WebhookSecret(value=NEW))
     toy = Toy("toy", None, None, "https://hub.example.com/webhooks/toy")
     doors = {"toy": Door(toy, secrets)}
     receiver = Receiver(
-        store, doors, route=Router([]).jobs_for, clock=clock,
-        cap=10_000, within=0.3,
-    )  # fmt: skip
+        store, doors, route=route or Router([]).jobs_for, clock=clock, cap=10_000, within=0.3
+    )
     app = web.Application(client_max_size=10_000)
     app.add_routes([web.post("/webhooks/{name}", receiver.post)])
     runner = GuardedRunner(
@@ -99,6 +104,12 @@ async def bench(store_url: str) -> AsyncIterator[Bench]:
         yield Bench(store, clock, receiver, f"http://{host}:{port}", http, app, doors)
     await runner.cleanup()
     await store.close()
+
+
+@pytest.fixture
+async def bench(store_url: str) -> AsyncIterator[Bench]:
+    async with opened(store_url) as made:
+        yield made
 
 
 def body(*ids: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.effects import upsert
+from hub.effects import Effect, upsert
 from hub.model import Job, NewJob, Origin, PaymentFact, read_json, rfc3339
 from hub.routing import direct_job
 
@@ -114,6 +114,32 @@ def fact_jobs(
             now=now,
         )
         for fact in facts
+    ]
+
+
+def find_jobs(
+    connector: str,
+    facts: Iterable[PaymentFact],
+    *,
+    now: datetime,
+    event_id: str,
+    origin: Origin = "live",
+) -> list[NewJob]:
+    """Write a `retrieve_payment` job for each payment named, where no more can be believed.
+
+    What moves money is what the provider answers then; the facts themselves are dropped.
+    """
+    return [
+        direct_job(
+            connector,
+            "retrieve_payment",
+            Find(ref=payment, origin=origin).model_dump(mode="json", exclude_defaults=True),
+            key=f"find:{event_id}:{payment}",
+            effect=Effect("read"),
+            event_id=event_id,
+            now=now,
+        )
+        for payment in dict.fromkeys(fact.payment for fact in facts)
     ]
 
 

@@ -30,6 +30,12 @@ class Door:
         """Give the last word of the address."""
         return self.connector.name
 
+    @property
+    def covered(self) -> bool:
+        """Say whether the signature covers all that is used; else only ids are believed."""
+        signing = self.connector.signature
+        return signing is not None and signing.covers == "body"
+
     def admit(self, request: Request, now: datetime) -> str:
         """Try every secret valid now; give the name of the one that passed.
 

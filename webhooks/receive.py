@@ -18,7 +18,7 @@ from hub.effects import upsert
 from hub.errors import HubError, NotStored, Retry, SignatureError
 from hub.ids import new_id
 from hub.model import Event, Job, NewJob, Origin, Request, write_json
-from hub.payments import fact_jobs
+from hub.payments import fact_jobs, find_jobs
 from hub.routing import direct_job
 from store import inbox, secret_uses
 from store.inbox import Receipt, Taken
@@ -189,17 +189,18 @@ class Receiver:
             recorded_at=now,
             origin=origin,
         )
+        believed = door.covered or origin == "backfill"  # what we asked for ourselves
+        if not believed:
+            event = replace(event, job=None, failed=False)
         wanted = not door.events or found.type in door.events
         routed = list(self.route(event, now)) if wanted else []
-        facts = fact_jobs(
-            name,
-            door.connector.facts(found),
-            now=now,
-            event_id=event.id,
-            job=found.job,
-            origin=origin,
+        facts = door.connector.facts(found)
+        known = (
+            fact_jobs(name, facts, now=now, event_id=event.id, job=found.job, origin=origin)
+            if believed
+            else find_jobs(name, facts, now=now, event_id=event.id, origin=origin)
         )
-        return Taken(event=event, jobs=[*facts, *routed])
+        return Taken(event=event, jobs=[*known, *routed])
 
     def _unread(self, door: Door, kept: Receipt, error: Exception) -> NewJob:
         """Write the visible dead job of a request that verifies but cannot be read."""

@@ -14,7 +14,7 @@ index=$${PIP_INDEX_URL:-$$($(B)/pip config get global.index-url 2>/dev/null || t
   UV_HTTP_CONNECT_TIMEOUT=3 UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 UV_SYSTEM_CERTS=1 $(B)/uv
 endef
 
-.PHONY: help setup run demo test soak silence reloads kills model sim check chaos bench fuzz docs lock clean
+.PHONY: help setup run demo test soak silence reloads kills model sim check chaos bench fuzz docs lock clean flood
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -65,6 +65,9 @@ docs: setup  ## write the generated parts of README and docs/ anew
 
 fuzz: setup  ## send a million hostile requests to every webhook verifier; ARGS="--inputs 9000000"
 	$(B)/python -m tests.webhooks.fuzz $(ARGS)
+
+flood: setup  ## attack a running hub with half-open connections and bombs; ARGS="--half 500 --goods 1000"
+	$(B)/python -m tests.webhooks.flood $(ARGS)
 
 lock: setup  ## rewrite the locks from requirements*.in; ARGS=--upgrade takes newer versions of the rest
 	@for f in requirements requirements-dev requirements-uv; do \

@@ -15,11 +15,14 @@ from hub.errors import Fault
 from hub.model import Json, write_json
 from hub.nodes import Node, Scalar, Table, plain
 from mappings import grammar, structure
+from mappings.budget import Budget
 from mappings.expressions import Writer
-from mappings.forms import Form, may_omit
+from mappings.forms import Form, depth, may_omit, room_of
 from mappings.guards import truth
-from mappings.program import MAX_OUTPUT, Program
+from mappings.program import Program
+from mappings.quick import Quick
 from mappings.reading import NAME, Reader
+from mappings.results import MAX_LEVELS, MAX_OUTPUT
 from mappings.values import OMIT, Stop, kind
 
 __all__ = ["OMIT", "Compiled", "Mapping", "expression", "mapping", "root_of"]
@@ -198,17 +201,31 @@ def _compiled(
     file: str, roots: list[str], lets: tuple[tuple[str, Form], ...], form: Form, reader: Reader,
     shape: abc.Callable[[Json], Json], limit: int = MAX_OUTPUT,
 ) -> Program | None:  # fmt: skip
-    """Write and load the function; a tree too deep for Python is one more fault."""
-    writer = Writer({name for name, value in lets if may_omit(value)})
+    """Write and load both programs; a tree too deep for Python is one more fault."""
+    optional = {name for name, value in lets if may_omit(value)}
+    careful, quick = Writer(optional), Quick(optional)
     filename = f"<mapping {file}>"
     try:
-        tree = structure.program(writer, roots, lets, form)
-        code = compile(tree, filename, "exec")
+        run, again = (
+            structure.load(
+                compile(structure.program(writer, roots, lets, form), filename, "exec"),
+                writer.constants,
+            )
+            for writer in (quick, careful)
+        )
     except (RecursionError, MemoryError, OverflowError):
         reader.fault(form.node, "mapping.cap", "nested too deeply to be compiled")
         return None
-    run = structure.load(code, writer.constants)
-    return Program(run, tuple(writer.sites), file, filename, form.node, shape, limit)
+    room, levels = limit - room_of(form), MAX_LEVELS - depth(form)
+    if room < 0 or levels < 0:
+        run = _too_much
+    sites = tuple(careful.sites)
+    return Program(run, again, sites, file, filename, form.node, shape, room, levels, limit)
+
+
+def _too_much(_scope: abc.Mapping[str, Json], _budget: Budget) -> Json:
+    """Leave it to the careful program."""
+    raise LookupError
 
 
 def _fatal(faults: list[Fault]) -> bool:

@@ -45,6 +45,7 @@ class Writer:
     """Writes the Python of one mapping or expression, and its table of sites."""
 
     sites: list[Site]
+    quick = False
 
     def __init__(self, optional: Collection[str] = ()) -> None:
         self.sites, self.constants = [], dict[str, Json]()
@@ -72,6 +73,18 @@ class Writer:
         self.constants[name] = value
         return name_of(name)
 
+    def literal(self, value: Json) -> ast.expr:
+        """Write a literal of the mapping's."""
+        return self.constant(value)
+
+    def leaf(self, made: ast.expr, formula: Formula) -> ast.expr:
+        """Make a value part of the result, of which `settled` takes the size afterwards."""
+        return made
+
+    def lone_over(self, formula: Formula) -> ast.expr:
+        """Write what a loop goes over."""
+        return self.lone(formula)
+
     def lone(self, formula: Formula) -> ast.expr:
         """Write a formula that is one expression."""
         self._formula = formula
@@ -89,7 +102,7 @@ class Writer:
 
     def write(self, node: nodes.Node) -> ast.expr:
         """Write one node and all below it."""
-        return _WRITERS[type(node)](self, node)
+        return WRITERS[type(node)](self, node)
 
     def in_text(self, node: nodes.Expr) -> ast.expr:
         """Write a node whose value is put into text."""
@@ -174,9 +187,9 @@ def _compare(w: Writer, node: nodes.Compare) -> ast.expr:
     steps: list[ast.expr] = []
     for operand in node.ops:
         pair = [name_of("one"), name_of("other")]
-        holds = _lambda(_compared(w, operand.op, node, *pair), "one", "other")
-        later = _lambda(w.write(operand.expr))
-        steps.append(ast.Tuple(elts=[holds, later], ctx=ast.Load()))
+        holds = later(_compared(w, operand.op, node, *pair), "one", "other")
+        operand_of = later(w.write(operand.expr))
+        steps.append(ast.Tuple(elts=[holds, operand_of], ctx=ast.Load()))
     return w.call(w.at(node, ""), "chain", first, *steps)
 
 
@@ -190,12 +203,12 @@ def _filter(w: Writer, node: nodes.Filter) -> ast.expr:
     operand = node.node or nodes.Const(None)
     if node.name == "default":
         other, null = grammar.default_of(node)
-        return w.call(w.at(node), "default", _lambda(w.write(operand)),
-                         _lambda(w.write(other)), ast.Constant(value=null))  # fmt: skip
+        return w.call(w.at(node), "default", later(w.write(operand)),
+                         later(w.write(other)), ast.Constant(value=null))  # fmt: skip
     given = [w.write(argument) for argument in node.args]
     named = {key: w.write(value) for key, value in grammar.keywords(node).items()}
     if node.name == "required":
-        return w.call(w.at(node), "required", _lambda(w.write(operand)),
+        return w.call(w.at(node), "required", later(w.write(operand)),
                          *given, **named)  # fmt: skip
     cost = ast.Constant(value=filters.COSTS.get(node.name, "length"))
     return w.call(w.at(node, path_of(operand)), "apply", name_of("budget"), cost,
@@ -206,11 +219,11 @@ def _filter(w: Writer, node: nodes.Filter) -> ast.expr:
 def _test(w: Writer, node: nodes.Test) -> ast.expr:
     operand = w.write(node.node)
     if node.name == "defined":
-        return w.call(w.at(node), "defined", _lambda(operand))
+        return w.call(w.at(node), "defined", later(operand))
     return w.call(w.at(node), f"test_{node.name}", operand)
 
 
-_WRITERS: dict[type[nodes.Node], Callable[[Writer, Any], ast.expr]] = {
+WRITERS: dict[type[nodes.Node], Callable[[Writer, Any], ast.expr]] = {
     nodes.Const: _const,
     nodes.Name: _name,
     nodes.Getattr: _getattr,
@@ -235,7 +248,8 @@ def name_of(name: str) -> ast.Name:
     return ast.Name(id=name, ctx=ast.Load())
 
 
-def _lambda(body: ast.expr, *names: str) -> ast.Lambda:
+def later(body: ast.expr, *names: str) -> ast.Lambda:
+    """Write a function that computes something only when it is asked for."""
     return ast.Lambda(args=arguments(*names), body=body)
 
 

@@ -5,7 +5,10 @@ from typing import TypeAlias
 
 from hub.nodes import Items, Scalar, Table
 from mappings import grammar
+from mappings.guards import SHORT
 from mappings.parser import Formula
+
+_PER_VALUE = SHORT + 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +121,26 @@ def may_omit(form: Form) -> bool:
         values = [value for _, _, value in form.cases]
         return any(map(may_omit, [*values, *((form.other,) if form.other else ())]))
     return False
+
+
+def room_of(form: Form) -> int:
+    """Count how much of the result a form takes before any text is longer than SHORT.
+
+    What a loop makes is counted once for each round, when the loop begins.
+    """
+    if isinstance(form, Literal):
+        return len(form.node.text) + 4
+    own = _PER_VALUE if isinstance(form, Lone | Text) else 4
+    own += len(form.node.text) if isinstance(form, Text) else 0
+    if isinstance(form, Object):
+        own += sum(len(name) + 4 for name, _, _ in form.fields)
+    return own + sum(map(room_of, below(form)))
+
+
+def depth(form: Form) -> int:
+    """Count the levels below a form, before anything is known of its values."""
+    if isinstance(form, Concat):
+        return max(map(depth, form.lists), default=1)
+    inner = below(form)[1:] if isinstance(form, For | If | Switch) else below(form)
+    own = isinstance(form, Object | List | For)
+    return own + max(map(depth, inner), default=0)

@@ -6,6 +6,7 @@ Guards raise `Stop` without a place; the place is the line of compiled code that
 from collections.abc import Callable, Mapping
 
 from hub.model import Json
+from mappings.budget import MAX_ROUNDS, Budget, spent
 from mappings.values import (
     MAX_TEXT,
     OMIT,
@@ -20,23 +21,8 @@ from mappings.values import (
     written,
 )
 
-MAX_ROUNDS = 10_000
-MAX_WORK = 500_000  # nodes evaluated: about 100 ms
-
-
-class Budget:
-    """What one run may still spend."""
-
-    __slots__ = ("rounds", "work")
-
-    def __init__(self) -> None:
-        self.rounds, self.work = MAX_ROUNDS, MAX_WORK
-
-    def spend(self, work: int) -> None:
-        """Take work off, or stop."""
-        self.work -= work
-        if self.work < 0:
-            raise Stop("mapping.large", "{path}: more work than one mapping may do")
+SHORT = 64  # a text up to here is counted before it is there
+ABSENT = (Absent, LookupError, TypeError)  # the quick program's plain subscripts raise the others
 
 
 def root(scope: Mapping[str, Json], name: str) -> Json:
@@ -76,7 +62,7 @@ def default(value: Callable[[], Json], x: Callable[[], Json], null: bool = False
     """Give a value, or another where any part of its path is missing (or, if asked, null)."""
     try:
         found = value()
-    except Absent:
+    except ABSENT:
         return x()
     return x() if null and found is None else found
 
@@ -85,7 +71,7 @@ def required(value: Callable[[], Json], message: str) -> Json:
     """Give a value that is there and not null, or stop with the mapping's own words."""
     try:
         found = value()
-    except Absent as error:
+    except ABSENT as error:
         raise Stop("mapping.missing", _plain(message)) from error
     if found is None:
         raise Stop("mapping.missing", _plain(message))
@@ -100,7 +86,7 @@ def defined(value: Callable[[], Json]) -> bool:
     """Say whether every part of a path is there."""
     try:
         value()
-    except Absent:
+    except ABSENT:
         return False
     return True
 
@@ -116,9 +102,10 @@ def text(budget: Budget, *parts: Json) -> str:
     """Join text, counting before anything is built."""
     texts = [part if type(part) is str else written(part) for part in parts]
     length = sum(map(len, texts))
-    if length > MAX_TEXT:
-        raise Stop("mapping.large", f"{{path}} gives a text of more than {MAX_TEXT} characters")
-    budget.spend(length >> 3)
+    if length > SHORT:
+        if length > MAX_TEXT:
+            raise Stop("mapping.large", f"{{path}} gives a text of more than {MAX_TEXT} characters")
+        budget.spend(length >> 3)
     return "".join(texts)
 
 
@@ -191,13 +178,17 @@ def chain(one: Json, *steps: tuple[Callable[[Json, Json], bool], Callable[[], Js
     return True
 
 
-def rounds(budget: Budget, cost: int, value: Json) -> list[Json]:
-    """Give what `$for` goes over, if that many rounds are left."""
+def rounds(budget: Budget, cost: int, size: int, value: Json) -> list[Json]:
+    """Give what `$for` goes over, if that many rounds and that much room are left."""
     items = a_list(value)
-    budget.rounds -= len(items)
+    count = len(items)
+    budget.rounds -= count
+    budget.work -= cost * count
+    budget.room -= size * count
     if budget.rounds < 0:
         raise Stop("mapping.large", f"{{path}}: more than {MAX_ROUNDS} rounds of $for in one run")
-    budget.spend(cost * len(items))
+    if budget.work < 0 or budget.room < 0:
+        spent(budget)
     return items
 
 

@@ -3,17 +3,20 @@
 Source: ISO 4217 list one, minor units (2026-01): all currencies not named here have two.
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from hub.model import Json
-from mappings.values import Stop, a_text, an_object, bounded, kind
+from mappings.values import MAX_DIGITS, Stop, a_text, an_object, bounded, kind
 
 _BY_EXPONENT = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
+_EXACT = Context(prec=MAX_DIGITS)
 EXPONENTS = {code: places for places, codes in _BY_EXPONENT.items() for code in codes.split()}
+_USUAL = 10**15
+_places: dict[str, int] = {}  # of the codes that were met: three capital letters, so not many
 
 
 def is_money(value: Json) -> bool:
@@ -39,18 +42,32 @@ def _parts(value: Json) -> tuple[int, str]:
     return bounded(found["amount"]), code
 
 
+def _read(value: Json) -> tuple[int, int]:
+    """Give the amount and how many digits of it are behind the point."""
+    amount, currency = _parts(value)
+    return amount, _places.setdefault(currency, EXPONENTS.get(currency, 2))
+
+
 def major(value: Json) -> Decimal:
     """`major`: the amount in whole units, exact.
 
     >>> major({"amount": 128450, "currency": "EUR"}), major({"amount": 500, "currency": "JPY"})
     (Decimal('1284.50'), Decimal('500'))
     """
-    amount, currency = _parts(value)
-    return Decimal(amount).scaleb(-EXPONENTS.get(currency, 2))
+    amount, places = _read(value)
+    return Decimal(amount).scaleb(-places, _EXACT)
 
 
 def money(value: Json) -> str:
     """`money`: the amount in whole units as text, by the currency's exponent."""
+    if type(value) is dict:  # what nearly all Money is like, at once
+        try:
+            amount, places = value["amount"], _places[value["currency"]]
+        except (KeyError, TypeError):
+            return format(major(value), "f")
+        if places == 2 and type(amount) is int and 100 <= amount < _USUAL:
+            digits = str(amount)
+            return f"{digits[:-2]}.{digits[-2:]}"
     return format(major(value), "f")
 
 

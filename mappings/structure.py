@@ -6,7 +6,8 @@ from types import CodeType
 from typing import Any
 
 from hub.model import Json
-from mappings import filters, grammar, guards, numbers
+from hub.nodes import plain
+from mappings import filters, grammar, guards, numbers, shortcuts
 from mappings.expressions import Writer, arguments, name_of
 from mappings.forms import (
     Concat,
@@ -21,17 +22,25 @@ from mappings.forms import (
     Text,
     below,
     may_omit,
+    room_of,
 )
 from mappings.values import OMIT, written
 
 GLOBALS: Mapping[str, Json] = {
     "__builtins__": {},
     "enumerate": enumerate,
+    "int": int,
+    "len": len,
+    "str": str,
+    "type": type,
     "omit": OMIT,
     "written": written,
     **{name: getattr(guards, name) for name in (
         "apply", "chain", "concat", "contains", "default", "defined", "equal", "get", "kept",
         "lacks", "let", "required", "root", "rounds", "switch", "text", "truth", "unequal",
+    )},
+    **{name: getattr(shortcuts, name) for name in (
+        "brief", "chosen", "find", "find_or", "find_two", "leaf", "without",
     )},
     **{name: getattr(numbers, name) for name in (
         "add", "subtract", "multiply", "divide", "floor_divide", "modulo", "negate", "less",
@@ -47,7 +56,7 @@ def program(
 ) -> ast.Module:
     """Write the function: roots first, then each `let`, then the result."""
     names = [_assigned(name, _root(writer, name, result)) for name in roots]
-    names += [_assigned(name, write(writer, form)) for name, form in lets]
+    names += [_assigned(name, _let(writer, form)) for name, form in lets]
     body: list[ast.stmt] = [*names, ast.Return(value=write(writer, result))]
     function = ast.FunctionDef(
         name="run", args=arguments("scope", "budget"), body=body, decorator_list=[]
@@ -64,8 +73,15 @@ def load(code: CodeType, constants: Mapping[str, Json]) -> Callable[..., Json]:
 
 
 def _root(writer: Writer, name: str, result: Form) -> ast.expr:
+    if writer.quick:
+        scope = name_of("scope")
+        return ast.Subscript(value=scope, slice=ast.Constant(value=name), ctx=ast.Load())
     line = writer.site(result.node, None, name)
     return writer.call(line, "root", name_of("scope"), ast.Constant(value=name))
+
+
+def _let(writer: Writer, form: Form) -> ast.expr:
+    return writer.lone(form.formula) if isinstance(form, Lone) else write(writer, form)
 
 
 def _assigned(name: str, value: ast.expr) -> ast.stmt:
@@ -78,15 +94,15 @@ def write(writer: Writer, form: Form) -> ast.expr:
 
 
 def _literal(writer: Writer, form: Literal) -> ast.expr:
-    return writer.constant(form.node.value)
+    return writer.literal(form.node.value)
 
 
 def _lone(writer: Writer, form: Lone) -> ast.expr:
-    return writer.lone(form.formula)
+    return writer.leaf(writer.lone(form.formula), form.formula)
 
 
 def _text(writer: Writer, form: Text) -> ast.expr:
-    return writer.text(form.formula)
+    return writer.leaf(writer.text(form.formula), form.formula)
 
 
 def _list(writer: Writer, form: List) -> ast.expr:
@@ -100,7 +116,10 @@ def _object(writer: Writer, form: Object) -> ast.expr:
         keys=[ast.Constant(value=key) for key, _, _ in form.fields],
         values=[write(writer, value) for value in values],
     )
-    return _kept(writer, form, made, values)
+    if not writer.quick:
+        return _kept(writer, form, made, values)
+    keys = [ast.Constant(value=key) for key, _, value in form.fields if may_omit(value)]
+    return writer.call(1, "without", made, *keys) if keys else made
 
 
 def _kept(writer: Writer, form: Form, made: ast.expr, values: Sequence[Form]) -> ast.expr:
@@ -114,7 +133,8 @@ def _for(writer: Writer, form: For) -> ast.expr:
     over, target = form.over.formula, ast.Name(id=f"v_{form.name}", ctx=ast.Store())
     line = writer.site(form.over.node, over.source(over.expressions[0]), "$for")
     cost = ast.Constant(value=_cost(form.value) + (_cost(form.keep) if form.keep else 0))
-    items = writer.call(line, "rounds", name_of("budget"), cost, writer.lone(over))
+    size = ast.Constant(value=room_of(form.value))
+    items = writer.call(line, "rounds", name_of("budget"), cost, size, writer.lone_over(over))
     each: ast.expr = target
     if form.index:
         index = ast.Name(id=f"v_{form.index}", ctx=ast.Store())
@@ -143,18 +163,27 @@ def _if(writer: Writer, form: If) -> ast.expr:
 def _truth(writer: Writer, test: Lone) -> ast.expr:
     formula = test.formula
     line = writer.site(test.node, formula.source(formula.expressions[0]), "$if")
-    return writer.call(line, "truth", writer.lone(formula))
+    made = writer.lone(formula)
+    sure = isinstance(made, ast.UnaryOp | ast.Compare)  # `not` and comparisons give a bool
+    return made if sure else writer.call(line, "truth", made)
 
 
 def _switch(writer: Writer, form: Switch) -> ast.expr:
     formula = form.on.formula
     line = writer.site(form.on.node, formula.source(formula.expressions[0]), "$switch")
+    if writer.quick and form.other and all(map(_is_fixed, below(form)[1:])):
+        table = writer.constant({key: plain(value.node) for key, _, value in form.cases})
+        return writer.call(1, "chosen", writer.lone(formula), table, write(writer, form.other))
     cases = ast.Dict(
         keys=[ast.Constant(value=case) for case, _, _ in form.cases],
         values=[_later(write(writer, value)) for _, _, value in form.cases],
     )
     other = _later(write(writer, form.other)) if form.other else ast.Constant(value=None)
     return writer.call(line, "switch", writer.lone(formula), cases, other)
+
+
+def _is_fixed(form: Form) -> bool:
+    return isinstance(form, Literal)
 
 
 def _concat(writer: Writer, form: Concat) -> ast.expr:

@@ -17,6 +17,8 @@ COMMANDS = {
     "check": "check a configuration and print every fault",
     "config": "show the configuration; list what became of each version",
     "reload": "ask the running hub to read its configuration anew",
+    "map": "test, run and explain mappings",
+    "plan": "show what another configuration would send differently",
     "jobs": "list jobs; show one; retry, cancel or settle one or many",
     "events": "list events; show one; replay one or many",
     "inbox": "list the requests that were taken in; show one",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import mappings
 from hub.config.document import read_tree
 from hub.config.report import Report
+from hub.errors import Fault
 from hub.model import Json, read_json
 from hub.nodes import Scalar, Table, fault
 from mappings import check as checks
@@ -66,7 +67,15 @@ class Mappings:
         """Run the tests in the admin's own mapping files; their fixtures lie beside them."""
         for made in self._made.values():
             if made is not None and Path(made.file).parent != LIBRARY:
-                self._report.add(*run_tests(made, _fixtures(Path(made.file).parent)))
+                self._report.add(*self.failures(made))
+
+    def failures(self, made: Mapped) -> list[Fault]:
+        """Run the tests of one mapping; one fault or more for each that fails."""
+        return run_tests(made, _fixtures(Path(made.file).parent))
+
+    def faults(self) -> list[Fault]:
+        """Give what was found wrong so far."""
+        return self._report.faults()
 
     def _own(self, table: Table) -> None:
         node = table.get("mapping")

@@ -5,11 +5,13 @@ import json
 import sys
 
 import pytest
+from sqlalchemy import select
 
 from hub import cli
 from hub.cli import ground
 from hub.model import Event
 from store.crypto import new_key
+from store.schema import audit
 
 TOY = """
 from pydantic import BaseModel
@@ -92,6 +94,15 @@ class Line:
         async def run():
             async with ground.opened(ground.load(self.home / "config.yaml")) as store:
                 return await store.change(lambda tx, _: work(tx), None)
+
+        return asyncio.run(run())
+
+    def audited(self):
+        """Give the audit's rows."""
+
+        async def run():
+            async with ground.opened(ground.load(self.home / "config.yaml")) as store:
+                return await store.look(lambda tx: tx.rows(select(audit)))
 
         return asyncio.run(run())
 

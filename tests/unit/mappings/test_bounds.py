@@ -13,7 +13,7 @@ from hub.model import write_json
 from hub.nodes import Scalar
 from hub.tree import compose
 from mappings import compile as compiler
-from mappings.program import MAX_OUTPUT
+from mappings.results import MAX_OUTPUT
 
 BIG = "x" * 200_000
 LONG = list(range(9_000))

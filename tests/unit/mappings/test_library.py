@@ -14,6 +14,7 @@ from hub.nodes import plain
 from hub.shop.order_shapes import Order
 from hub.tree import compose
 from mappings import compile as compiler
+from mappings.budget import Budget
 from mappings.check import check
 from mappings.examples import run_tests
 
@@ -76,6 +77,15 @@ def test_the_action_takes_what_it_makes(path, fixture):
     assert not many or spec.many
     wanted = list[spec.model] if many else spec.model
     TypeAdapter(wanted).validate_json(write_json(made))
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
+def test_it_is_made_by_the_quick_program_as_the_careful_one_would(path, fixture):
+    program = shipped(path)._program
+    event = {"id": "evt_1", "occurred_at": "2026-03-01T09:30:00Z"}
+    scope = {"event": event, "order": load(fixture.name)}
+    quick = program.run(scope, Budget(program.room, program.levels))
+    assert repr(quick) == repr(program.careful(scope, Budget()))
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)

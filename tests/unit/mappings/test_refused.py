@@ -140,7 +140,7 @@ def expressions_of_jinja():
 
 
 def test_what_jinja_may_add_one_day_is_refused():
-    ours = set(expressions._WRITERS)
+    ours = set(expressions.WRITERS)
     abstract = {nodes.Expr, nodes.Literal, nodes.BinExpr, nodes.UnaryExpr, nodes._FilterTestCommon}
     refused = {
         nodes.Call, nodes.Slice, nodes.Tuple, nodes.Pow, nodes.Pos, nodes.NSRef, nodes.TemplateData,

@@ -1,0 +1,210 @@
+"""`hub plan NEW`: what another configuration would send differently, over the last events."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.cli import ground
+from hub.errors import ConfigError, Fault, HubError
+from hub.model import Json, read_json, rfc3339
+
+if TYPE_CHECKING:
+    from hub.config import Config
+    from hub.plan import Difference, Planned, Tally
+    from hub.routing import Router
+    from store.store import Store
+
+app = ground.new("Show what another configuration would send differently; nothing is sent.")
+EXAMPLES = 3
+SHOWN = 60
+NEW = typer.Argument(metavar="NEW", help="The other configuration; without it --event alone.")
+
+
+@app.command()
+def plan(
+    new: Annotated[Path | None, NEW] = None,
+    config: ground.ConfigFile = ground.DEFAULT,
+    events: Annotated[int, typer.Option(min=1, max=100_000, help="So many, the last ones.")] = 1000,
+    event: Annotated[Path | None, typer.Option(help="One event as JSON, instead.")] = None,
+    route: Annotated[list[str] | None, typer.Option(help="This route only.")] = None,
+    reveal: Annotated[bool, typer.Option(help="Show personal data; this is recorded.")] = False,
+    as_json: ground.AsJson = False,
+) -> None:
+    """Replay the last events through the old and the new configuration and compare."""
+    from hub.routing import Router  # noqa: PLC0415
+
+    if new is None and event is None:
+        raise typer.BadParameter("name the other configuration, or give --event FILE")
+    running = _read(config)
+    old = Router(running.routes) if new is not None else Router(())
+    other = Router(_read(new).routes) if new is not None else Router(running.routes)
+    for name in route or ():
+        if name not in old.by_name and name not in other.by_name:
+            raise typer.BadParameter(f"there is no route {name}")
+    if event is not None:
+        told: Iterable[Json] = [_event(event)]
+    else:
+        told = asyncio.run(ground.on_store(running, lambda store: _last(store, events, reveal)))
+    found, unread = _compared(told, old, other, reveal=reveal or event is not None)
+    kept = {name: tally for name, tally in found.items() if not route or name in route}
+    if as_json:
+        ground.print_json(_json(kept, unread))
+    else:
+        _print(kept, unread, against=new is not None)
+    if any(tally.counts["fails"] for tally in kept.values()):
+        raise typer.Exit(1)
+
+
+def _read(path: Path) -> "Config":
+    """Read a configuration; secrets that are not here matter to nothing that is compared."""
+    from hub import config  # noqa: PLC0415
+    from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
+
+    if not path.is_file():
+        raise ConfigError(Fault(code="file.missing", text=f"{path} does not exist"))
+    return config.load(path, env=os.environ, secrets=False, shop=VOCABULARY)
+
+
+def _event(path: Path) -> Json:
+    try:
+        return read_json(path.read_bytes())
+    except ValueError as error:
+        raise HubError(f"{path}: {error}") from error
+
+
+async def _last(store: "Store", count: int, reveal: bool) -> list[Json]:
+    from store import reads  # noqa: PLC0415
+
+    if reveal:
+        await store.change(_noted, count)
+    async with store.read() as connection:
+        rows = await reads.list_events(connection, store.cipher, newest=True, limit=count)
+    return [event for _, event in rows]
+
+
+def _noted(tx: Any, count: int) -> None:
+    from store.audit import note  # noqa: PLC0415
+
+    note(tx, ground.me(), "plan.reveal", "events", f"the last {count}")
+
+
+def _compared(
+    told: Iterable[Json], old: "Router", new: "Router", *, reveal: bool
+) -> "tuple[dict[str, Tally], int]":
+    """Compare every event; count those whose data is no longer kept."""
+    from hub.plan import Tally, compare, event_of  # noqa: PLC0415
+
+    found = {route.name: Tally() for route in (*new.routes, *old.routes)}
+    unread = 0
+    for one in _progress(list(told)):
+        if isinstance(one, dict) and one.get("data", 0) is None:
+            unread += 1
+            continue
+        try:
+            event = event_of(one)
+        except ValueError as error:
+            raise HubError(f"this is no event: {error}") from error
+        for planned in compare(event, old, new, reveal=reveal):
+            found[planned.route].add(planned)
+    return found, unread
+
+
+def _progress(told: Sequence[Json]) -> Iterable[Json]:
+    """Show how far it is, to a person at a terminal."""
+    if not sys.stderr.isatty():
+        return told
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import track  # noqa: PLC0415
+
+    return track(told, "comparing", console=Console(stderr=True), transient=True)
+
+
+def _json(found: "dict[str, Tally]", unread: int) -> Json:
+    return {
+        "routes": {
+            name: dict(tally.counts) | {"events": [_planned(one) for one in tally.told]}
+            for name, tally in found.items()
+        },
+        "unread": unread,
+    }
+
+
+def _planned(one: "Planned") -> Json:
+    fields = [{"path": f.path, "old": f.old, "new": f.new} for f in one.fields]
+    more = {"error": one.error, "failed_before": one.failed} if one.found == "fails" else {}
+    about = one.event.aggregate.id if one.event.aggregate else None
+    return {
+        "event": one.event.id,
+        "type": one.event.type,
+        "about": about,
+        "at": rfc3339(one.event.at),
+        "found": one.found,
+        "does": one.does,
+        "fields": fields,
+        **more,
+    }
+
+
+# -- for people ------------------------------------------------------------------------------------
+def _print(found: "dict[str, Tally]", unread: int, *, against: bool) -> None:
+    from hub.plan import FOUND  # noqa: PLC0415
+
+    rows: list[dict[str, Json]] = [{"route": n, **t.counts} for n, t in found.items()]
+    ground.show(rows, ("route", *FOUND), as_json=False)
+    for name, tally in found.items():
+        for kind, alike in _alike(tally).items():
+            typer.echo(f"\n{name}: {len(alike)} {kind}")
+            for one in alike[: EXAMPLES if against else None]:
+                _print_one(one)
+            if against and len(alike) > EXAMPLES:
+                typer.echo(f"  … and {len(alike) - EXAMPLES} more (--json tells all)")
+    if unread:
+        typer.echo(f"\n{unread} events whose data is no longer kept were left out")
+
+
+def _alike(tally: "Tally") -> "dict[str, list[Planned]]":
+    """Group what a route does differently by what differs, lists taken together."""
+    groups: dict[str, list[Planned]] = {}
+    for one in tally.told:
+        paths = dict.fromkeys(_unnumbered(f.path) for f in one.fields)
+        what = f"changed in {', '.join(paths)}" if one.found == "changed" else one.found
+        groups.setdefault(what, []).append(one)
+    return groups
+
+
+def _unnumbered(path: str) -> str:
+    """Write a path without the numbers of its items.
+
+    >>> _unnumbered("input.lines[12].price")
+    'input.lines[].price'
+    """
+    head, *rest = path.split("[")
+    return head + "".join(f"[{part[part.index(']') :]}" for part in rest)
+
+
+def _print_one(one: "Planned") -> None:
+    about = f" {one.event.aggregate.id}" if one.event.aggregate else ""
+    typer.echo(f"  {one.event.type}{about} ({one.event.id})")
+    if one.error:
+        typer.echo(f"    {one.error}{' (it failed before, too)' if one.failed else ''}")
+    for change in one.fields:
+        typer.echo(f"    {change.path}: {_change(one, change)}")
+
+
+def _change(one: "Planned", change: "Difference") -> str:
+    from hub.model import write_json  # noqa: PLC0415
+
+    def text(value: Json) -> str:
+        made = write_json(value).decode()
+        return made if len(made) <= SHOWN else f"{made[: SHOWN - 1]}…"
+
+    if one.found in ("new", "gone"):
+        return text(change.new if one.found == "new" else change.old)
+    if text(change.old) == text(change.new):
+        return f"{text(change.old)} (what is masked differs)"
+    return f"{text(change.old)} → {text(change.new)}"

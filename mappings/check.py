@@ -1,10 +1,10 @@
 """Compare a compiled mapping with its two schemas: what it reads must exist, so must what it sets.
 
-Types, enums and coverage of `$switch` are not compared yet.
+Kinds, cases and what may be absent are compared in `fits`.
 """
 
 from collections import abc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from jinja2 import nodes
@@ -15,7 +15,9 @@ from hub.nodes import Node, fault
 from mappings import grammar
 from mappings.compile import Compiled, Mapping
 from mappings.expressions import path_of
+from mappings.fits import Fits
 from mappings.forms import Concat, For, Form, If, List, Lone, Object, Switch, Text, below, may_omit
+from mappings.kinds import UNKNOWN, Known
 from mappings.parser import Formula
 from mappings.schemas import Schema
 
@@ -24,7 +26,10 @@ _WORDS = (
     "id", "type", "schema", "occurred_at", "recorded_at", "sequence", "causation", "trace",
     "origin", "data",
 )  # fmt: skip
-_ENVELOPE: dict[str, Json] = {"properties": {**{name: {} for name in _WORDS}, "aggregate": _ABOUT}}
+_ENVELOPE: dict[str, Json] = {
+    "properties": {**{name: {} for name in _WORDS}, "aggregate": _ABOUT},
+    "required": [*_WORDS, "aggregate"],
+}
 _UNKNOWN = Schema(None)
 _SAME_LIST = frozenset({"unique", "compact", "where", "sort"})
 
@@ -47,9 +52,29 @@ def check(
         scope[name] = reads.form(form, scope)
     reads.form(mapping.form, scope)
     sets = _Sets(mapping.file, mapping.to)
-    if target_schema is not None:
-        sets.whole(mapping.form, Schema.of(target_schema))
-    return sorted(reads.faults + sets.faults, key=lambda found: (found.line, found.col))
+    target = Schema.of(target_schema) if target_schema is not None else None
+    if target is not None:
+        sets.whole(mapping.form, target)
+    fits = _fitted(mapping, source_schema, target)
+    found = {(f.line, f.col, f.code): f for f in (*reads.faults, *sets.faults, *fits)}
+    return [found[place] for place in sorted(found)]
+
+
+def _fitted(
+    mapping: Mapping, source_schema: dict[str, Json] | None, target: Schema | None
+) -> list[Fault]:
+    """Compare kinds, cases and what may be absent."""
+    fits = Fits(mapping.file, mapping.to)
+    scope = _known(mapping.roots, source_schema)
+    for name, form in mapping.lets:
+        scope[name] = fits.value(form, scope)
+    fits.result(mapping.form, scope, target)
+    return fits.faults
+
+
+def _known(roots: Iterable[str], source_schema: dict[str, Json] | None) -> dict[str, Known]:
+    data = Known.of(Schema.of(source_schema)) if source_schema is not None else UNKNOWN
+    return {**dict.fromkeys(roots, data), "event": Known(schema=Schema.of(_ENVELOPE))}
 
 
 def expression(
@@ -58,7 +83,12 @@ def expression(
     """Find unknown source fields in a lone expression over `event` and one root."""
     reads = _Reads(file, "")
     reads.form(compiled.form, {"event": Schema.of(_ENVELOPE), root: Schema.of(source_schema)})
-    return reads.faults
+    fits, scope = Fits(file), _known((root,), source_schema)
+    if compiled.gives == "bool" and isinstance(compiled.form, Lone):
+        fits.condition(compiled.form, scope)
+    else:
+        fits.value(compiled.form, scope)
+    return reads.faults + fits.faults
 
 
 class _Reads:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.buyers import buyers
 from bench.commits import commits
 from bench.ingest import ingest
 from bench.maps import maps
@@ -28,6 +29,7 @@ CASES = {
     "ingest": Case("Webhooks in, 32 connections, client on the same loop", "requests", ingest),
     "commits": Case("Changes into the store, SQLite, synchronous=FULL", "changes", commits),
     "orders": Case("Orders with their event and 4 jobs", "orders", orders),
+    "buyers": Case("Carts completed at once over HTTP, four clients", "buyers", buyers),
     "maps": Case("Mappings, one paid order", "orders", maps),
 }
 

@@ -183,6 +183,8 @@ class Hub:
             wait_for=self.worker.wait_for,
             rules=self.fitted.shop.rules,
             event_types=self.config.events,
+            forms=self.config.forms,
+            proxies=self.config.service.trusted_proxies,
             rewrite=self.fitted.router.job_of,
             meter=Meter(Quota(limit.calls, limit.per.total_seconds())),
             refusals=self.fitted.receiver.refusals,

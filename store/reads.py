@@ -75,6 +75,20 @@ async def list_events(
     return [(row.place, shown_event(row, cipher)) for row in await connection.execute(wanted)]
 
 
+async def end_of_feed(connection: AsyncConnection) -> int:
+    """Give the place of the feed's last event; 0 where there is none."""
+    last = events.c.n if connection.dialect.name == "sqlite" else feed.c.place
+    return int((await connection.execute(select(func.max(last)))).scalar() or 0)
+
+
+async def place_of(connection: AsyncConnection, ident: str) -> int | None:
+    """Give an event's place in the feed."""
+    wanted = _feed(connection.dialect.name).subquery()
+    found = await connection.execute(select(wanted.c.place).where(wanted.c.id == ident))
+    row = found.first()
+    return None if row is None else int(row[0])
+
+
 def _newest() -> Select[Any]:
     return select(events, events.c.n.label("place")).order_by(events.c.n.desc())
 

@@ -10,8 +10,10 @@ from hub.api.access import let_in
 from hub.api.carts import carts
 from hub.api.cases import cases
 from hub.api.config import config
-from hub.api.endpoint import Answer, Api, Ask, Endpoint
+from hub.api.customers import customers
+from hub.api.endpoint import PUBLIC, Answer, Api, Ask, Endpoint
 from hub.api.events import events
+from hub.api.forms import forms
 from hub.api.fulfilments import fulfilments
 from hub.api.jobs import jobs
 from hub.api.order_steps import order_steps
@@ -21,14 +23,15 @@ from hub.api.products import products
 from hub.api.promotions import promotions
 from hub.api.reading import decode, parse, read_body, read_query
 from hub.api.stock import stock
+from hub.api.stream import ends_with, stream
 from hub.api.webhooks import webhooks
 from hub.model import Json, write_json
 from hub.shop.versions import ANY
 
 WORTH_PACKING = 1024
 ENDPOINTS: tuple[Endpoint, ...] = (
-    *products, *promotions, *stock, *carts, *orders, *order_steps, *payments, *fulfilments,
-    *cases, *events, *jobs, *webhooks, *config,
+    *stream, *forms, *customers, *products, *promotions, *stock, *carts, *orders, *order_steps,
+    *payments, *fulfilments, *cases, *events, *jobs, *webhooks, *config,
 )  # fmt: skip
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -42,6 +45,7 @@ def api_app(
         current: Gives what is in force when a request comes; it is that request's to its end.
     """
     app = web.Application(middlewares=[problems.middleware(current().clock)])
+    ends_with(app)
     for endpoint in endpoints:
         handle = _handle(current, endpoint)
         if endpoint.method == "GET":
@@ -69,7 +73,8 @@ def public_routes(version: str) -> list[web.RouteDef]:
 def _handle(current: Callable[[], Api], endpoint: Endpoint) -> Handle:
     async def handle(request: web.Request) -> web.StreamResponse:
         ask = await _ask(current(), endpoint, request)
-        return _respond(ask, await endpoint.do(ask))
+        answer = await endpoint.do(ask)
+        return answer if isinstance(answer, web.StreamResponse) else _respond(ask, answer)
 
     return handle
 
@@ -77,7 +82,8 @@ def _handle(current: Callable[[], Api], endpoint: Endpoint) -> Handle:
 async def _ask(api: Api, endpoint: Endpoint, request: web.Request) -> Ask:
     """Let the caller in, then read what was sent; in this order, so strangers learn nothing."""
     who = await let_in(api, endpoint, request)
-    quota.spend(api, who, request)
+    if endpoint.may != PUBLIC:
+        quota.spend(api, who, request)
     query = read_query(endpoint.query, request)
     value, item = None, None
     if endpoint.takes is not None:

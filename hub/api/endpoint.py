@@ -3,7 +3,7 @@
 A route cannot be written without saying who may use it.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from hub.clock import Clock
+from hub.config.forms import Form
 from hub.gcra import Meter, Quota
 from hub.model import Json
 from hub.shop.rules import ShopRules
@@ -18,12 +19,14 @@ from hub.shop.versions import ANY, Match
 from store.keys import ApiKey
 from store.replay import Rewrite
 from store.store import Store
+from webhooks import guard
 from webhooks.refusals import Refusals
 
 EVERYONE = ("admin", "shop", "support", "readonly")
 SHOP = ("admin", "shop")
 STAFF = ("admin", "support", "readonly")
 OPERATORS = ("admin", "support")
+PUBLIC = ("anyone",)
 REFUNDERS = ("admin", "shop", "support")
 
 Wait = Callable[[Callable[[], Awaitable[bool]], float], Awaitable[bool]]
@@ -57,6 +60,8 @@ class Api:
     Args:
         wait_for: How to wait for the worker, `(check, seconds) -> bool`.
         rules: The shop's settings.
+        forms: Public forms, by name; `form_meter` says how often an address may send one.
+        proxies: The networks whose X-Forwarded-For is believed.
         event_types: The shop's own event types -> the JSON Schema of their data.
         rewrite: Write the job of one route, by name, from an event; see store.replay.
         reloads: The running configuration, and how to read it anew.
@@ -69,6 +74,9 @@ class Api:
     wait_for: Wait
     rules: ShopRules
     event_types: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    form_meter: Meter = field(default_factory=lambda: Meter(Quota(10, 600.0)))
+    proxies: Sequence[guard.Network] = ()
     rewrite: Rewrite | None = None
     reloads: Reloads | None = None
     meter: Meter = field(default_factory=lambda: Meter(Quota(60_000, 60)))
@@ -148,7 +156,7 @@ def made_now(
     )
 
 
-Do = Callable[[Ask], Awaitable[Answer]]
+Do = Callable[[Ask], Awaitable[Answer | web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +169,7 @@ class Endpoint:
         conditional: If-None-Match is heeded: the version tells of every change of the answer.
         key: Whether an Idempotency-Key must or can be sent; None where it means nothing.
         matches: An If-Match must be sent; hand `ask.match` to what locks the row.
+        kind: The media type of a good answer.
         kept_for: Seconds for which a cache may answer a read; None: never.
         refuses: The problem types special to it.
     """
@@ -176,6 +185,7 @@ class Endpoint:
     key: Literal["required", "optional"] | None = None
     matches: bool = False
     kept_for: int | None = None
+    kind: str = "application/json"
     refuses: tuple[str, ...] = ()
 
 

@@ -51,14 +51,14 @@ class OwnEvent(BaseModel):
 async def feed(ask: Ask) -> Answer:
     """Read the feed from a cursor on; `next` always leads on, also when there is no more yet."""
     wanted: FeedQuery = ask.query
-    about, store = paging.about(ask.request), ask.api.store
+    about, store = paging.about_feed(wanted.types, wanted.aggregate), ask.api.store
     after = int(paging.read_cursor(store.cipher, wanted.after, about)) if wanted.after else 0
     async with store.read() as connection:
         found = await reads.list_events(
             connection,
             store.cipher,
             after=after,
-            types=_types(ask, wanted.types),
+            types=types(ask, wanted.types),
             about=wanted.aggregate,
             limit=wanted.limit,
         )
@@ -86,7 +86,7 @@ def _emit(tx: Tx, item: OwnEvent, data: Json) -> Answer:
     return Answer(status=201, body=made.envelope(), subject=made.id)
 
 
-def _types(ask: Ask, asked: str | None) -> list[str]:
+def types(ask: Ask, asked: str | None) -> list[str]:
     """Read `types=a,b.*`; without it, all that the feed has."""
     have = [*OURS, *ask.api.event_types]
     if asked is None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from hub.api.endpoint import Endpoint
+from hub.api.endpoint import PUBLIC, Endpoint
 from hub.api.problems import MEDIA_TYPE, PROBLEMS
 
 REF = "#/components/schemas/{model}"
@@ -79,6 +79,8 @@ def _operation(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
         "parameters": [*_path(endpoint.path), *_query(endpoint.query), *_headers(endpoint)],
         "responses": _responses(endpoint, refs),
     }
+    if endpoint.may == PUBLIC:
+        made["security"] = []
     if endpoint.takes is not None:
         content = {"application/json": {"schema": refs[endpoint.takes, TAKEN]}}
         made["requestBody"] = {"required": True, "content": content}
@@ -121,7 +123,9 @@ def _responses(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     codes += CHANGING if endpoint.takes else []
     codes += ["precondition_required", "version_conflict"] if endpoint.matches else []
     codes += ["idempotency_key_missing"] if endpoint.key == "required" else []
-    made = {str(status): _good(body, refs) for status, body in endpoint.gives.items()}
+    made = {
+        str(status): _good(body, refs, endpoint.kind) for status, body in endpoint.gives.items()
+    }
     if endpoint.conditional:
         made["304"] = {"description": "The caller has it already"}
     for code in codes:
@@ -130,9 +134,10 @@ def _responses(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     return made
 
 
-def _good(body: type[BaseModel] | str, refs: Refs) -> dict[str, Any]:
+def _good(body: type[BaseModel] | str, refs: Refs, kind: str) -> dict[str, Any]:
     if isinstance(body, str):
-        name, schema = body, {"type": "object"}
+        shape = "object" if kind == "application/json" else "string"
+        name, schema = body, {"type": shape}
     else:
         name, schema = body.__name__, refs[body, GIVEN]
-    return {"description": name, "content": {"application/json": {"schema": schema}}}
+    return {"description": name, "content": {kind: {"schema": schema}}}

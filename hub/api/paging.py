@@ -46,6 +46,11 @@ def about(request: web.Request) -> str:
     return f"{request.path}?{filters}"
 
 
+def about_feed(types: str | None, aggregate: str | None) -> str:
+    """Name the feed and its filters; its cursors lead on in the stream as well."""
+    return f"feed {types} {aggregate}"
+
+
 def page(request: web.Request, items: Sequence[Json], cursor: str | None) -> Answer:
     """Answer with one page; `cursor` leads to the next."""
     headers: Mapping[str, Any] = {}

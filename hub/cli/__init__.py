@@ -24,6 +24,7 @@ COMMANDS = {
     "inbox": "list the requests that were taken in; show one",
     "webhooks": "list the webhooks' secrets and when each was last seen; watch what is refused",
     "orders": "list orders; show one with its timeline",
+    "import": "import orders made elsewhere, out of a file",
     "verify": "check the stored invariants",
     "keys": "create, list and revoke API keys",
     "reconcile": "ask the providers what their webhooks did not say",
@@ -34,6 +35,7 @@ COMMANDS = {
     "sandbox": "serve the providers' doubles",
     "migrate": "bring the store up to this release",
 }
+MODULES = {"import": "importing"}  # a module cannot have every name
 
 
 def main() -> None:
@@ -60,7 +62,7 @@ def _hub(words: list[str]) -> typer.Typer:
     )
     hub.callback()(_root)
     for name in [word for word in words[:1] if word in COMMANDS] or COMMANDS:
-        app: typer.Typer = importlib.import_module(f"hub.cli.{name}").app
+        app: typer.Typer = importlib.import_module(f"hub.cli.{MODULES.get(name, name)}").app
         if app.registered_callback is not None:
             hub.add_typer(app, name=name, help=COMMANDS[name])
         else:

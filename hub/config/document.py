@@ -1,7 +1,7 @@
 """config.yaml and the files it includes, read into one tree; then its references resolved.
 
-An included file holds `connectors`, `routes` or `events`, or is a mapping. Nothing here knows what
-a key means, but for those that say where to read on: `include` and `secrets.file_roots`.
+An included file holds `connectors`, `routes`, `forms` or `events`, or is a mapping. Nothing here
+knows what a key means, but for those that say where to read on: `include` and `secrets.file_roots`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from hub.errors import Fault
 from hub.nodes import Items, Node, Scalar, Table, fault
 from hub.tree import compose
 
-INCLUDABLE = ("connectors", "routes", "events")
+INCLUDABLE = ("connectors", "routes", "forms", "events")
 ROOTS = ("/run/secrets",)
 MAX_FILE = 1 << 20
 NOTHING_THERE = frozenset({"env.missing", "file.missing"})

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from hub.config import declared, events, install
 from hub.config.document import Document, read, resolve
+from hub.config.forms import Form
 from hub.config.instances import ConnectorConfig, classes, inputs, instances
 from hub.config.mapped import Mappings
 from hub.config.parts import Parts, sealed, shape
@@ -39,6 +40,7 @@ class Config:
 
     Args:
         shop: None where another system holds the orders.
+        forms: Public forms, by name.
         events: The shop's own event types, each with its JSON Schema.
         folders: Where the admin's own connectors lie.
         hash: SHA-256 of the files as written, without secrets.
@@ -51,6 +53,7 @@ class Config:
     shop: Shop | None
     connectors: Mapping[str, ConnectorConfig]
     routes: tuple[Route, ...]
+    forms: Mapping[str, Form] = field(default_factory=dict)
     events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
     hash: str = ""
@@ -122,7 +125,8 @@ def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Co
     found = classes(tree, folders, report)
     connectors = instances(tree, parts, found, report)
     own = declared.events(parts, found, report)
-    known = events.gather(terms.shop, own, found)
+    told = {f"form.{name}": form.schema_of() for name, form in parts.forms.items()}
+    known = events.gather(terms.shop, own | told, found)
     mappings = Mappings(document.mappings, report, sources=known.schema, targets=inputs(found))
     routes = Wiring(tree, parts, found, connectors, known, mappings, report).routes()
     if terms.tests:
@@ -137,6 +141,7 @@ def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Co
         shop=parts.shop,
         connectors=connectors,
         routes=routes,
+        forms=parts.forms,
         events=own,
         folders=tuple(folders),
         hash=_hash(document, report),

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from hub.config.forms import Form
 from hub.config.refusals import EXAMPLES, PATTERNS, refused
 from hub.config.report import Report, dotted, suggest
 from hub.config.sealing import seal
@@ -33,6 +34,7 @@ class Parts:
     store: Store | None
     shop: Shop | None
     defaults: Defaults
+    forms: dict[str, Form]
     events: dict[str, OwnEvent]
     connectors: dict[str, ConnectorPart]
     routes: dict[int, RoutePart]
@@ -52,6 +54,7 @@ def shape(tree: Table, report: Report) -> Parts:
         store=_single(tree, "store", Store, report),
         shop=_single(tree, "shop", Shop, report),
         defaults=_single(tree, "defaults", Defaults, report) or Defaults(),
+        forms=_named(tree, "forms", Form, Name, report),
         events=_named(tree, "events", OwnEvent, EventType, report),
         connectors=_named(tree, "connectors", ConnectorPart, Name, report),
         routes=_routes(tree, report),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from hub.config.caps import BreakerKeys, Budget, CeilingKeys
+from hub.config.forms import Form
 from hub.config.part import Part
 from hub.config.shop import Shop
 from hub.config.units import (
@@ -251,6 +252,7 @@ class Whole(Head):
     service: Service = Service()
     store: Store
     shop: Shop | None = None
+    forms: dict[Name, Form] = Field(default_factory=dict)
     events: dict[EventType, OwnEvent] = Field(default_factory=dict)
     defaults: Defaults = Defaults()
     connectors: dict[Name, ConnectorPart] = Field(default_factory=dict)

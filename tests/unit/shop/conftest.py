@@ -138,6 +138,8 @@ class Desk:
             == []
         )
         for row in self.rows("events"):
+            if row.data is None:  # of somebody who was forgotten
+                continue
             data = read_json(self.cipher.open(row.data, f"events.data:{row.id}"))
             assert row.schema == SHOP_EVENTS[row.type]
             kind = row.schema.split("@")[0].split(".")[-1]

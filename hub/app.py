@@ -12,6 +12,7 @@ from hub.api.endpoint import Api
 from hub.ceiling import Ceiling
 from hub.clock import Clock, SystemClock
 from hub.config import Config
+from hub.deliveries import REVIEW
 from hub.duties import Duties
 from hub.errors import ConfigError, Fault
 from hub.fitted import Fitted, fit
@@ -20,11 +21,13 @@ from hub.health import Health
 from hub.http import Outbound
 from hub.ids import new_id
 from hub.model import Job
+from hub.perform import Account
 from hub.pull import EVERY as PULLING
 from hub.reconcile import Reconciler
 from hub.reload import Reloads
 from hub.routing import Route
 from hub.runner import Runner
+from hub.subscribers import CONNECTOR as OUT
 from hub.timers import Timers
 from hub.worker import Worker
 from store import idempotency, sealed
@@ -108,6 +111,7 @@ class Hub:
             lease=service.lease,
             ceiling_of=self._ceiling_of,
         )
+        self.runner.account_of = self._account_of
         self.worker = Worker(self.runner)
         self._ends.push_async_callback(self._note_secrets)
         self._ends.push_async_callback(self.duties.end)
@@ -126,6 +130,7 @@ class Hub:
             self.duties.begin(self.reloads.watch())
         self.duties.every(PULLING, self._pull)
         self.duties.every(MINUTE, self._by_the_clock)
+        self.duties.every(REVIEW, self._review)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
         self.duties.every(HOURLY, self._keep_to_terms)
 
@@ -150,6 +155,7 @@ class Hub:
             [
                 web.post("/webhooks/{name}", self._post),
                 web.get("/webhooks/{name}", self._greet),
+                web.get("/webhook-keys/{id}", self._serve_keys),
                 *self._health().routes(),
                 *public_routes(VERSION),
             ]
@@ -186,6 +192,7 @@ class Hub:
             forms=self.config.forms,
             proxies=self.config.service.trusted_proxies,
             rewrite=self.fitted.router.job_of,
+            may_call=self.fitted.deliveries.check_url,
             meter=Meter(Quota(limit.calls, limit.per.total_seconds())),
             refusals=self.fitted.receiver.refusals,
             reloads=self.reloads,
@@ -210,6 +217,11 @@ class Hub:
             served=True,
         )
 
+    async def _account_of(self, job: Job) -> Account:
+        if job.connector == OUT:
+            return await self.fitted.deliveries.account(job, self.runner.gates[job.account])
+        return self.fitted.accounts[job.connector]
+
     def _ceiling_of(self, route: str | None, connector: str, action: str) -> Ceiling | None:
         now = self.fitted
         account = now.accounts.get(connector)
@@ -223,6 +235,12 @@ class Hub:
 
     async def _by_the_clock(self) -> None:
         await Timers(self.store, self.fitted.shop).once()
+
+    async def _serve_keys(self, asked: web.Request) -> web.StreamResponse:
+        return await self.fitted.deliveries.serve_keys(asked)
+
+    async def _review(self) -> None:
+        await self.fitted.deliveries.review()
 
     async def _pull(self) -> None:
         await self.fitted.puller.once()

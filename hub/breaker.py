@@ -6,7 +6,7 @@ One gate per account and node. Whether the account's breaker is open lies in the
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hub.budget import Budget
@@ -15,6 +15,21 @@ from hub.effects import Limit
 from store.claims import FIRST, Room
 
 KEPT_FOR_FIRST = 4  # of so many slots, one is kept for first attempts
+
+
+class Gates(dict[str, "Gate"]):
+    """Every account's gate; one of a connector's many (`webhook/…`) is like the connector's."""
+
+    def __missing__(self, account: str) -> "Gate":
+        made = self[account] = self[account.rpartition("/")[0]].like()
+        return made
+
+    def follow(self) -> None:
+        """Have each of a connector's many on the connector's terms, which have changed."""
+        for account, gate in self.items():
+            connector, many, _ = account.rpartition("/")
+            if many and connector in self:
+                gate.follow(self[connector].like())
 
 
 @dataclass(slots=True)
@@ -57,6 +72,10 @@ class Gate:
             name: _kept(self.by_action.get(name, []), budgets)
             for name, budgets in other.by_action.items()
         }
+
+    def like(self) -> "Gate":
+        """Give a fresh gate of the same size."""
+        return replace(self, flying=0, held=None)
 
     # -- room --------------------------------------------------------------------------------------
     def room(self, now: datetime) -> int:

@@ -14,7 +14,10 @@ from hub.plugin import Connector
 
 _SHIPPED = Path(__file__).resolve().parent.parent / "connectors"
 _PLUGINS = "hub_plugins"
-_BUILT_IN = {"inbound": "webhooks.inbound"}  # types that are no provider's
+_BUILT_IN = {
+    "inbound": "webhooks.inbound",
+    "webhook": "webhooks.deliver",
+}  # types that are no provider's
 
 
 def discover(kind: str, folders: Iterable[Path] = ()) -> type[Connector]:

@@ -11,6 +11,7 @@
         ├── RateLimited      the account's budget pauses; no attempt used
         ├── AuthFailed       the account is held, one alert; no attempt used
         ├── Reject           the provider said no: dead, with its field errors
+        ├── Unwanted         the receiver wants no more: its account waits until it is enabled
         ├── Ambiguous        sent, answer unknown: by the action's effect, repeat or `uncertain`
         └── Skip             nothing to do: `skipped`, with the reason
 
@@ -125,6 +126,10 @@ class RateLimited(CallError):
 
 class AuthFailed(CallError):
     """The provider refuses our credentials; the account is held."""
+
+
+class Unwanted(CallError):
+    """The receiver wants nothing any more; what is for it waits until a person enables it."""
 
 
 class Reject(CallError):

@@ -8,6 +8,7 @@ from datetime import datetime
 from hub import parts
 from hub.clock import Clock
 from hub.config import Config
+from hub.deliveries import Deliveries
 from hub.http import Outbound
 from hub.parts import Accounts
 from hub.perform import Account
@@ -33,6 +34,7 @@ class Fitted:
     accounts: Accounts
     receiver: Receiver
     puller: Puller
+    deliveries: Deliveries
 
 
 async def fit(
@@ -53,6 +55,8 @@ async def fit(
         await store.know_accounts(list(accounts))
         puller = parts.puller(config, store, accounts, clock)
         await puller.know()
+        deliveries = _deliveries(config, accounts, store, outbound, clock)
+        await deliveries.begin()
         opened.pop_all()
     return Fitted(
         config=config,
@@ -62,12 +66,14 @@ async def fit(
         accounts=accounts,
         receiver=parts.receiver(config, store, accounts, clock),
         puller=puller,
+        deliveries=deliveries,
     )
 
 
 def replaced(before: Fitted, after: Fitted) -> list[Account]:
     """Hand on what is counted: gates, refusals. Give the accounts that are to be closed."""
     after.receiver.follow(before.receiver)
+    after.deliveries.follow(before.deliveries)
     for name, account in after.accounts.items():
         old = before.accounts.get(name)
         if old is not None and old is not account:
@@ -76,11 +82,24 @@ def replaced(before: Fitted, after: Fitted) -> list[Account]:
     return [old for name, old in before.accounts.items() if after.accounts.get(name) is not old]
 
 
+def _deliveries(
+    config: Config, accounts: Accounts, store: Store, outbound: Outbound, clock: Clock
+) -> Deliveries:
+    return Deliveries(
+        store=store,
+        base=accounts[config.webhook.name],
+        config=config.webhook,
+        outbound=outbound,
+        clock=clock,
+        keep=config.store.retention.payloads,
+    )
+
+
 def _same(config: Config, before: Fitted) -> Mapping[str, Account]:
     """Give the accounts that may stay: nothing that they were made of has changed."""
     return {
         name: before.accounts[name]
-        for name, one in config.connectors.items()
-        if before.config.connectors.get(name) == one
+        for name, one in config.working().items()
+        if before.config.working().get(name) == one
         and parts.webhook_url(config, name) == parts.webhook_url(before.config, name)
     }

@@ -25,7 +25,7 @@ def accounts(config: Config, outbound: Outbound, kept: Accounts = NONE) -> dict[
     """Make every connector's account, but for those that are kept."""
     return {
         name: kept.get(name) or _account(config, c, outbound)
-        for name, c in config.connectors.items()
+        for name, c in config.working().items()
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from hub import crash, log, retry
-from hub.breaker import Gate
+from hub.breaker import Gate, Gates
 from hub.clock import Clock
 from hub.effects import Effect, unsafe, upsert
 from hub.errors import NotStored, Reject
@@ -39,6 +39,9 @@ class Runner:
         policy_of: The retry policy of a route, by name, in the running configuration.
         reread: Takes a retried `inbox.parse` job: parses the kept request again.
         ceiling_of: Above which the jobs of a route are held.
+
+    Attributes:
+        account_of: Gives a job's account: its connector's, or one of the connector's many.
     """
 
     def __init__(
@@ -56,8 +59,9 @@ class Runner:
         self.store, self.accounts, self.shop, self.clock = store, accounts, shop, clock
         self.policy_of, self.reread, self.lease = policy_of, reread, lease
         self.ceiling_of = ceiling_of
+        self.account_of: Callable[[Job], Awaitable[Account]] = self._own_account
         self.log = log.get("worker")
-        self.gates = {name: a.gate for name, a in accounts.items()} | {"shop": Gate(64)}
+        self.gates = Gates({name: a.gate for name, a in accounts.items()} | {"shop": Gate(64)})
 
     def use(self, accounts: Mapping[str, Account], shop: Mapping[str, ShopAction]) -> None:
         """Run what begins from now on with these; what is in flight keeps what it has.
@@ -67,6 +71,7 @@ class Runner:
         for name in self.gates.keys() - accounts.keys() - {"shop"}:
             self.gates[name].paused = True
         self.gates |= {name: account.gate for name, account in accounts.items()}
+        self.gates.follow()
         self.accounts, self.shop = accounts, shop
 
     async def run(self, job: Job) -> None:
@@ -86,7 +91,7 @@ class Runner:
         effect = Effect(kind=job.effect)  # type: ignore[arg-type] # only our own words are stored
         try:
             ends = self._ends(job, started)
-            account = self.accounts[job.connector]
+            account = await self.account_of(job)
             links = StoredLinks(self.store, job.connector)
             attempt = Attempt.begin(account, job, links=links, clock=self.clock, deadline=ends)
             effect = attempt.spec.effect
@@ -139,6 +144,9 @@ class Runner:
         """End a job whose stored payload cannot be read: a person must see it."""
         verdict = Verdict(state="dead", outcome="bug", error=job.fault)
         await self._settle(job, self.clock.now(), None, verdict)
+
+    async def _own_account(self, job: Job) -> Account:
+        return self.accounts[job.connector]
 
     # -- settle ------------------------------------------------------------------------------------
     def _judged(
@@ -236,6 +244,7 @@ class Runner:
             jobs=jobs or (),
             pause=verdict.pause,
             hold=verdict.hold,
+            disable=verdict.disable,
             release=verdict.state == "done" and self.gates[job.account].held is not None,
             breaker=self.gates[job.account].breaker if http and http.calls else None,
         )

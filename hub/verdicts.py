@@ -16,6 +16,7 @@ from hub.errors import (
     Reject,
     Retry,
     Skip,
+    Unwanted,
 )
 from hub.model import Job
 
@@ -30,6 +31,7 @@ class Verdict:
         used: Whether the attempt counts.
         pause: Until when its account is claimed no more.
         hold: Why the account is held.
+        disable: Why it wants no more calls.
     """
 
     state: Literal["done", "ready", "dead", "uncertain", "skipped"]
@@ -39,6 +41,7 @@ class Verdict:
     used: bool = True
     pause: datetime | None = None
     hold: str | None = None
+    disable: str | None = None
 
 
 def judge(
@@ -67,6 +70,11 @@ def judge(
             verdict = _unused("rate_limited", error, until)
         case AuthFailed():
             verdict = _unused("auth_failed", error, now + PROBE_AFTER, hold=str(error))
+        case Unwanted():
+            why = str(error)
+            verdict = Verdict(
+                state="ready", outcome="unwanted", error=why, due_at=now, used=False, disable=why
+            )
         case Retry():
             verdict = _later("retry", error, job, effect, policy, now, after=error.after)
         case Ambiguous():

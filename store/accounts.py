@@ -65,7 +65,7 @@ def _note(tx: Tx, row: Row[Any], dones: Sequence["Completion"]) -> None:
     change["held"] = row.held + sum(change.pop(name, 0) for name in ("_hold", "_breaker"))
     tx.run(update(accounts).where(accounts.c.account == row.account).values(change))
     if row.breaker_since is not None and change["breaker_since"] is None:
-        _spread_retries(tx, row.account)
+        spread_retries(tx, row.account)
 
 
 def _held(tx: Tx, row: Row[Any], dones: Sequence["Completion"]) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _times(strikes: bytes | None) -> tuple[datetime, ...]:
 
 
 # -- closing ---------------------------------------------------------------------------------------
-def _spread_retries(tx: Tx, account: str) -> None:
+def spread_retries(tx: Tx, account: str) -> None:
     """Let the retries that wait fall due over the next minute, not all at once."""
     tx.run(_SPREAD, {"of": account, "base": (tx.now - EPOCH) // MICROSECOND})
     tx.woken = True

@@ -86,6 +86,7 @@ def claim(
     """Lease due jobs, as there is room for each account.
 
     Args:
+        room: An account that is not named has that of its connector, one of whose many it is.
         last_first: Begin with the last class that has work.
         ceiling_of: Above which a route's jobs are held instead.
 
@@ -96,7 +97,7 @@ def claim(
     for account, of_it in groupby(tx.rows(_due), key=lambda row: str(row.account)):
         rows = sorted(of_it, key=lambda row: row.prio, reverse=last_first)
         due = [row for row in rows if _is_due(taking, row)]
-        given = room.get(account, 0)
+        given = room.get(account, room.get(rows[0].connector, 0))
         wanted = Room.of(given) if isinstance(given, int) else given
         if due and wanted.most > 0:
             take = _take_probes if on_trial(due[0]) else _take_classes

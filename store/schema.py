@@ -74,6 +74,11 @@ def data(name: str, *, null: bool = False) -> Column[bytes]:
     return Column(name, Bytes, nullable=null)
 
 
+def only(condition: str) -> dict[str, Any]:
+    """Keep an index to the rows for which a condition holds; say it likewise where it is used."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 inbox = table(
     "inbox",
     word("id", primary_key=True),
@@ -125,10 +130,7 @@ events = table(
     number("failed", server_default="0"),
     word("causation", null=True),
     number("jobs_made", server_default="0"),
-    Index(
-        "events_job", "job",
-        sqlite_where=text("job IS NOT NULL"), postgresql_where=text("job IS NOT NULL"),
-    ),
+    Index("events_job", "job", **only("job IS NOT NULL")),
     Index("events_about", "aggregate_id", "n"),
     Index("events_inbox", "inbox_id"),
     counted=True,
@@ -186,6 +188,9 @@ BORN_WITH = (
 HEAD = "lane IS NOT NULL AND state IN ('r','l','u','b')"
 """Who heads a lane; repeated word for word wherever the index jobs_head must be used."""
 
+DELIVERY = "connector = 'webhook'"
+"""Which jobs are deliveries to subscribers; repeated word for word where their index is used."""
+
 jobs = table(
     "jobs",
     Column("id", Int, primary_key=True, autoincrement=True),
@@ -193,31 +198,14 @@ jobs = table(
     word("lease_owner", null=True),
     at("lease_until", null=True),
     number("held0", null=True),  # accounts.held at the first attempt that counts
-    Index(
-        "jobs_head", "connector", "lane", unique=True,
-        sqlite_where=text(HEAD), postgresql_where=text(HEAD),
-    ),
-    Index(
-        "jobs_claim", "account", "prio", "due_at", "id",
-        sqlite_where=text("state = 'r'"), postgresql_where=text("state = 'r'"),
-    ),
-    Index(
-        "jobs_wait", "connector", "lane", "id",
-        sqlite_where=text("state = 'w'"), postgresql_where=text("state = 'w'"),
-    ),
-    Index(
-        "jobs_lease", "lease_until",
-        sqlite_where=text("state = 'l'"), postgresql_where=text("state = 'l'"),
-    ),
-    Index(
-        "jobs_unsure", "uid",
-        sqlite_where=text("state = 'u'"), postgresql_where=text("state = 'u'"),
-    ),
+    Index("jobs_head", "connector", "lane", unique=True, **only(HEAD)),
+    Index("jobs_claim", "account", "prio", "due_at", "id", **only("state = 'r'")),
+    Index("jobs_wait", "connector", "lane", "id", **only("state = 'w'")),
+    Index("jobs_lease", "lease_until", **only("state = 'l'")),
+    Index("jobs_unsure", "uid", **only("state = 'u'")),
     Index("jobs_event", "event_id"),
-    Index(
-        "jobs_inbox", "inbox_id",
-        sqlite_where=text("inbox_id IS NOT NULL"), postgresql_where=text("inbox_id IS NOT NULL"),
-    ),
+    Index("jobs_delivery", "account", "uid", **only(DELIVERY)),
+    Index("jobs_inbox", "inbox_id", **only("inbox_id IS NOT NULL")),
     counted=True,
     # Small, hot, always changing: room in each page, and vacuum early.
     postgresql_with={"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02},
@@ -233,6 +221,13 @@ job_history = table(
     at("ended_at"),
     Index("history_event", "event_id"),
     Index("history_recent", "ended_at"),
+    Index(
+        "history_delivery",
+        "account",
+        "uid",
+        sqlite_where=text(DELIVERY),
+        postgresql_where=text(DELIVERY),
+    ),
     counted=True,
 )
 

@@ -15,7 +15,7 @@ from sqlalchemy import Row, Select, bindparam, func, insert, select, text, updat
 from hub import crash
 from hub.circuit import Breaker
 from hub.model import Job, NewJob
-from store import accounts
+from store import accounts, subscribers
 from store.ending import Ending, end, give_head, promote
 from store.jobs import read_job
 from store.schema import Int, attempts, events, jobs, links, upserting
@@ -35,6 +35,7 @@ class Completion:
         hold: Why the account is held, where it is.
         release: The account was held, and this attempt shows that it works again.
         breaker: When its account's breaker opens; None: it has none.
+        disable: Why its subscriber gets nothing any more, where it wants nothing.
         jobs: Jobs that follow from the outcome, written in the same commit.
     """
 
@@ -56,6 +57,7 @@ class Completion:
     hold: str | None = None
     release: bool = False
     breaker: Breaker | None = None
+    disable: str | None = None
 
 
 def settle(tx: Tx, dones: Sequence[Completion]) -> list[bool | Again]:
@@ -72,6 +74,7 @@ def settle(tx: Tx, dones: Sequence[Completion]) -> list[bool | Again]:
     _go_on(tx, [(d, row) for d, row in settled if d.state not in ("done", "skipped")])
     _keep_links(tx, [done for done, _ in settled])
     accounts.told(tx, [done for done, _ in settled])
+    subscribers.told(tx, [done for done, _ in settled])
     crash.at("F_before")
     return [one if isinstance(one, Again) else one is not None for one in told]
 

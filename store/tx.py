@@ -6,7 +6,7 @@ Plain synchronous code; nothing here may wait for a third party.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from sqlalchemy.sql import Executable
 
 from hub.ids import new_id
 from hub.model import Event, NewJob, write_json
+from hub.subscribers import Subscriber, deliveries
 from store import postgres, sqlite
 from store.crypto import Cipher
 
@@ -87,6 +88,7 @@ class Tx:
         self.ways = WAYS[connection.dialect.name]
         self.woken = self.told = False
         self.afterwards: list[Callable[[Tx], object]] = []
+        self.subscribers: Sequence[Subscriber] | None = None  # not read yet, or changed since
         self._jobs: list[NewJob] = []
         self.causation: str | None = (
             None  # what events say they follow from, unless they know better
@@ -134,11 +136,12 @@ class Tx:
         """Store an event and, in this transaction, the jobs its routes write."""
         made = replace(
             event,
+            at=event.at.astimezone(UTC),
             id=event.id or new_id("evt", self.now),
             recorded_at=self.now,
             causation=event.causation or self.causation,
         )
-        jobs = self.route(made, self.now)
+        jobs = [*self.route(made, self.now), *self._deliveries(made)]
         add_event(self, made, jobs_made=len(jobs))
         self.enqueue(*jobs)
         return made
@@ -151,7 +154,15 @@ class Tx:
 
     def drop_jobs(self) -> None:
         """Forget the jobs that were put off: what wanted them was taken back."""
-        self._jobs = []
+        self._jobs, self.subscribers = [], None
+
+    def _deliveries(self, event: Event) -> list[NewJob]:
+        """Write an event's deliveries to those who subscribe as this transaction sees it."""
+        from store.subscribers import listening  # noqa: PLC0415 -- subscribers builds on Tx
+
+        if self.subscribers is None:
+            self.subscribers = listening(self)
+        return deliveries(self.subscribers, event, self.now)
 
     def write_jobs(self) -> None:
         """Write the jobs that were put off."""

@@ -11,6 +11,7 @@ from hub.api.carts import carts
 from hub.api.cases import cases
 from hub.api.config import config
 from hub.api.customers import customers
+from hub.api.deliveries import deliveries
 from hub.api.endpoint import PUBLIC, Answer, Api, Ask, Endpoint
 from hub.api.events import events
 from hub.api.forms import forms
@@ -24,6 +25,7 @@ from hub.api.promotions import promotions
 from hub.api.reading import decode, parse, read_body, read_query
 from hub.api.stock import stock
 from hub.api.stream import ends_with, stream
+from hub.api.webhook_endpoints import webhook_endpoints
 from hub.api.webhooks import webhooks
 from hub.model import Json, write_json
 from hub.shop.versions import ANY
@@ -32,6 +34,7 @@ WORTH_PACKING = 1024
 ENDPOINTS: tuple[Endpoint, ...] = (
     *stream, *forms, *customers, *products, *promotions, *stock, *carts, *orders, *order_steps,
     *payments, *fulfilments, *cases, *events, *jobs, *webhooks, *config,
+    *webhook_endpoints, *deliveries,
 )  # fmt: skip
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -65,6 +65,7 @@ class Api:
         event_types: The shop's own event types -> the JSON Schema of their data.
         rewrite: Write the job of one route, by name, from an event; see store.replay.
         reloads: The running configuration, and how to read it anew.
+        may_call: Raises Reject for a URL that the egress guard would not let us call.
         meter: How often each key may call.
         refusals: The webhooks this node refused.
     """
@@ -79,6 +80,7 @@ class Api:
     proxies: Sequence[guard.Network] = ()
     rewrite: Rewrite | None = None
     reloads: Reloads | None = None
+    may_call: Callable[[str], None] = lambda _: None
     meter: Meter = field(default_factory=lambda: Meter(Quota(60_000, 60)))
     refusals: Refusals = field(default_factory=lambda: Refusals({}))
 
@@ -207,6 +209,10 @@ class Endpoints:
     ) -> Callable[[Do], Do]:
         """Declare a change; an Idempotency-Key may be sent unless `key` says it must."""
         return self._add("POST", path, may, {"key": "optional", "takes": takes, **more})
+
+    def delete(self, path: str, *, may: tuple[str, ...], **more: Any) -> Callable[[Do], Do]:
+        """Declare that something is taken away."""
+        return self._add("DELETE", path, may, more)
 
     def patch(
         self, path: str, *, may: tuple[str, ...], takes: type[BaseModel], **more: Any

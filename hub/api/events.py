@@ -88,15 +88,29 @@ def _emit(tx: Tx, item: OwnEvent, data: Json) -> Answer:
 
 def types(ask: Ask, asked: str | None) -> list[str]:
     """Read `types=a,b.*`; without it, all that the feed has."""
-    have = [*OURS, *ask.api.event_types]
     if asked is None:
-        return have
+        return feed_types(ask)
     wanted = [name.strip() for name in asked.split(",")]
     for name in wanted:
-        if name not in have and not name.startswith(tuple(word[:-1] for word in OURS)):
-            fault = {"parameter": "types", "code": "unknown", "detail": f"have: {', '.join(have)}"}
-            raise Refused("validation_error", "a type the feed does not have", errors=[fault])
+        check_type(ask, name, {"parameter": "types"})
     return wanted
+
+
+def feed_types(ask: Ask) -> list[str]:
+    """Name all that the feed has."""
+    return [*OURS, *ask.api.event_types]
+
+
+def check_type(ask: Ask, name: str, where: Mapping[str, str]) -> None:
+    """See that the feed has events of a name.
+
+    Raises:
+        Refused: It has none; `where` says what named it.
+    """
+    have = feed_types(ask)
+    if name not in have and not name.startswith(tuple(word[:-1] for word in OURS)):
+        fault = {**where, "code": "unknown", "detail": f"have: {', '.join(have)}"}
+        raise Refused("validation_error", "a type the feed does not have", errors=[fault])
 
 
 def _faults(schema: Mapping[str, Json], data: Json) -> Iterator[Json]:

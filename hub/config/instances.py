@@ -29,6 +29,7 @@ from hub.retry import Policy
 from hub.secrets import Secret
 
 CONTRACT = 1
+OUT = "webhook"
 KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 SHORTEST_SECRET = 16
 CONNECT, TOTAL = timedelta(seconds=5), timedelta(seconds=30)
@@ -157,6 +158,9 @@ def instances(
         if cls is None:
             continue
         path = ("connectors", name)
+        if OUT in (name, part.type) and name != part.type:
+            text = f"the name '{OUT}' and the type '{OUT}' belong together: it is our webhooks out"
+            report.at((*path, "type"), "connector.type", text)
         settings = _settings(tree, cls, path, report, production=production)
         _webhooks(part, cls, path, report, public_url=parts.service.public_url)
         _plain_urls(settings, part, path, report)
@@ -165,6 +169,14 @@ def instances(
             report.at((*path, "reconcile"), "key.unknown", text, "remove reconcile:", key=True)
         made[name] = _config(name, part, cls, settings, parts.defaults)
     return made
+
+
+def subscribers(made: Mapping[str, ConnectorConfig], defaults: Defaults) -> ConnectorConfig:
+    """Give connector `webhook`, which every hub has, listed or not."""
+    if (listed := made.get(OUT)) is not None:
+        return listed
+    cls = discover(OUT)
+    return _config(OUT, ConnectorPart(type=OUT), cls, cls.Settings(), defaults)
 
 
 def _settings(tree: Table, cls: Class, path: Keys, report: Report, *, production: bool) -> Any:

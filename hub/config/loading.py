@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from hub.config import declared, events, install
 from hub.config.document import Document, read, resolve
 from hub.config.forms import Form
-from hub.config.instances import ConnectorConfig, classes, inputs, instances
+from hub.config.instances import ConnectorConfig, classes, inputs, instances, subscribers
 from hub.config.mapped import Mappings
 from hub.config.parts import Parts, sealed, shape
 from hub.config.report import Report
@@ -41,6 +41,7 @@ class Config:
     Args:
         shop: None where another system holds the orders.
         forms: Public forms, by name.
+        webhook: Our own webhooks out; there without being listed.
         events: The shop's own event types, each with its JSON Schema.
         folders: Where the admin's own connectors lie.
         hash: SHA-256 of the files as written, without secrets.
@@ -52,6 +53,7 @@ class Config:
     store: Store
     shop: Shop | None
     connectors: Mapping[str, ConnectorConfig]
+    webhook: ConnectorConfig
     routes: tuple[Route, ...]
     forms: Mapping[str, Form] = field(default_factory=dict)
     events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -59,6 +61,10 @@ class Config:
     hash: str = ""
     files: tuple[str, ...] = ()
     written: Table | None = field(default=None, repr=False, compare=False)
+
+    def working(self) -> dict[str, ConnectorConfig]:
+        """Give every connector that has an account: those listed, and our webhooks out."""
+        return {**self.connectors, self.webhook.name: self.webhook}
 
 
 def load(
@@ -140,6 +146,7 @@ def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Co
         store=store,
         shop=parts.shop,
         connectors=connectors,
+        webhook=subscribers(connectors, parts.defaults),
         routes=routes,
         forms=parts.forms,
         events=own,

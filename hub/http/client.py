@@ -80,6 +80,11 @@ class Outbound:
         """Say whether calls are allowed."""
         return self._ready
 
+    async def drop(self, client: "Client") -> None:
+        """Close a way out that is needed no more."""
+        self._clients.remove(client)
+        await client.close()
+
     def client(
         self,
         connector_class: type[Connector],

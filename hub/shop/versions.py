@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hub.errors import Refused
 from store.aggregates import Stored
+from store.subscribers import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class Match:
 
     versions: frozenset[int] | None = None
 
-    def check(self, row: Stored) -> None:
+    def check(self, row: Stored | Kept) -> None:
         """Let a change of this row, which must be locked, go on.
 
         Raises:

@@ -13,6 +13,7 @@ from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
 from hub.clock import ManualClock
 from hub.effects import keyed
+from hub.http.egress import Guard, check_url
 from hub.secrets import Secret
 from hub.shop.facts import RecordPayment
 from hub.shop.payments import AttachPayment, attach_payment, record_payment
@@ -147,7 +148,14 @@ def rules():
 @pytest.fixture
 def api(store, clock, wait_for, rules):
     types = {"loyalty.points_changed": POINTS}
-    return Api(store=store, clock=clock, wait_for=wait_for, rules=rules, event_types=types)
+    return Api(
+        store=store,
+        clock=clock,
+        wait_for=wait_for,
+        rules=rules,
+        event_types=types,
+        may_call=lambda url: check_url(url, Guard()),
+    )
 
 
 @pytest.fixture

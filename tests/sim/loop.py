@@ -4,6 +4,7 @@ Nothing sleeps, no thread runs and no socket is open, so the same seed gives the
 """
 
 import asyncio
+import inspect
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._at = 0.0
         self._selector = self
+        self.begun: list[Coroutine[Any, Any, Any]] = []
         self._clock_resolution = 1e-9
         self.set_task_factory(_quiet_task)
 
@@ -44,6 +46,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Let go: what tasks of dead nodes still do when they are dropped comes to nothing."""
         self._ready.clear()
         self._scheduled.clear()
+        for work in self.begun:
+            if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+                work.close()  # or Python says that nobody has awaited it
 
     def __del__(self) -> None: ...
 
@@ -54,6 +59,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 def _quiet_task(loop: Any, work: Coroutine[Any, Any, Any], **more: Any) -> asyncio.Task[Any]:
     """Make a task that may be dropped unfinished, as those of a crashed node are."""
+    loop.begun.append(work)
     task = asyncio.Task(work, loop=loop, **more)
     task._log_destroy_pending = False  # type: ignore[attr-defined]
     return task

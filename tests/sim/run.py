@@ -78,7 +78,7 @@ def _many(first: int, count: int, jobs: int) -> Tally:
             told.add(piece)
             for found in piece.wrong:
                 print(f"seed {found.seed}: {'; '.join(found.wrong)}", flush=True)
-            if number % 20 == 0:
+            if number % 4 == 0:
                 took = time.perf_counter() - began
                 print(f"{told.played} schedules, {len(told.wrong)} wrong, {took:.0f} s", flush=True)
     return told

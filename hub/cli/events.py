@@ -1,5 +1,6 @@
 """`hub events`: what happened, in the order it was recorded."""
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -57,6 +58,34 @@ def show(
     if found is None:
         raise HubError(f"there is no event {ident}")
     ground.print_json(found)
+
+
+@app.command()
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A schema, or an event's type.")
+    ] = None,
+    config: ground.ConfigFile = ground.DEFAULT,
+    as_json: ground.AsJson = False,
+) -> None:
+    """List the schemas of events' data; print one as JSON Schema."""
+    from hub.config.known import events as known_events  # noqa: PLC0415
+    from hub.config.report import suggest  # noqa: PLC0415
+    from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
+
+    known = known_events(config, os.environ, shop=VOCABULARY)
+    if name is not None:
+        found = known.schema(known.data.get(name, name))
+        if found is None:
+            words = {*known.data, *known.data.values()}
+            raise typer.BadParameter(f"there is no schema {name}; {suggest(name, words)}")
+        return ground.print_json(found)
+    rows: list[dict[str, Json]] = [
+        {"schema": data, "events": ", ".join(one for one, its in known.data.items() if its == data)}
+        for data in dict.fromkeys(known.data.values())
+        if known.schema(data) is not None
+    ]
+    return ground.show(rows, ("schema", "events"), as_json=as_json)
 
 
 app.command()(replay.replay)

@@ -1,12 +1,13 @@
-"""The mappings of a configuration, for looking at them: nothing else of it has to be right."""
+"""The mappings and events of a configuration, for looking at: nothing else has to be right."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from hub.config import declared, events
-from hub.config.document import read, resolve
+from hub.config import declared
+from hub.config.document import Document, read, resolve
+from hub.config.events import Events, gather
 from hub.config.instances import classes, inputs
-from hub.config.mapped import Mappings
+from hub.config.mapped import Mappings, SchemaOf
 from hub.config.parts import shape
 from hub.config.report import Report
 from hub.config.vocabulary import Vocabulary
@@ -20,12 +21,31 @@ def mappings(path: Path, env: Mapping[str, str], *, shop: Vocabulary) -> Mapping
         ConfigError: The file cannot be read.
     """
     report = Report()
+    document, known, targets = _read(path, env, shop, report)
+    return Mappings(document.mappings, report, sources=known.schema, targets=targets)
+
+
+def events(path: Path, env: Mapping[str, str], *, shop: Vocabulary) -> Events:
+    """Find the events that a configuration's routes may name; the shop's alone without a file.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    if not path.is_file():
+        return gather(shop, {}, {})
+    return _read(path, env, shop, Report())[1]
+
+
+def _read(
+    path: Path, env: Mapping[str, str], shop: Vocabulary, report: Report
+) -> tuple[Document, Events, SchemaOf]:
+    """Read as far as names go; what else is wrong is told by `hub check`."""
     document = read(path, report)
     if document is None:
         raise ConfigError(*report.faults([str(path)]))
     tree = resolve(document.tree, env, path.parent, Report(document.tree), secrets=False)
-    aside = Report(tree)  # what else is wrong is told by `hub check`
+    aside = Report(tree)
     parts = shape(tree, aside)
     found = classes(tree, declared.folders(tree, path.parent, aside), aside)
-    known = events.gather(shop, declared.events(parts, found, aside), found)
-    return Mappings(document.mappings, report, sources=known.schema, targets=inputs(found))
+    known = gather(shop, declared.events(parts, found, aside), found)
+    return document, known, inputs(found)

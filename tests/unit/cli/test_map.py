@@ -105,3 +105,18 @@ def test_wrong_use_is_one_line(files, words, code, says):
 def test_a_mapping_with_faults_tells_them(files):
     (files.home / "map-long.yaml").write_text(LONG.replace("upper", "uper"))
     assert files("map", "test", "long", says="error[mapping.filter] unknown filter 'uper'") == 1
+
+
+def test_the_schemas_of_events_are_listed_and_shown(hub):
+    rows = {row["schema"]: row["events"] for row in hub.rows("events", "schema")}
+    assert "shop.order.paid" in rows["shop.order@1"].split(", ")
+    assert rows["sale.made"] == "sale.made"
+    for name in ("shop.order@1", "shop.order.paid"):
+        assert hub("events", "schema", name) == 0
+        assert json.loads(hub.out)["properties"]["number"] == {"title": "Number", "type": "string"}
+    assert hub("events", "schema", "sale.made") == 0
+    assert json.loads(hub.out) == {"type": "object"}
+
+
+def test_an_unknown_schema_is_one_line(hub):
+    assert hub("events", "schema", "shop.ordr@1", says="did you mean 'shop.order@1'?") == 2

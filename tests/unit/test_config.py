@@ -117,7 +117,7 @@ def test_a_refunded_order_makes_its_six_jobs(shipped):
     assert [job.state for job in jobs] == ["ready"] * 6
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in FIXTURES.glob("*.json")))
+@pytest.mark.parametrize("name", sorted(path.name for path in FIXTURES.glob("order_*.json")))
 def test_what_the_shipped_routes_make_is_what_their_actions_take(shipped, name):
     for job in Router(shipped.routes).jobs_for(order(name), NOW):
         spec = shipped.connectors[job.connector].cls.actions()[job.action]

@@ -128,10 +128,13 @@ class Fits:
                 self._say(key, "mapping.switch", text, grammar.closest(case, known.cases))
         if form.other is None:
             given = {case for case, _, _ in form.cases}
-            for case in known.cases:
-                if case not in given:
-                    text = f"'{case}' has no case and there is no $else"
-                    self._say(form.node, "mapping.switch", text, f"{case}: …, or $else: …")
+            left = [case for case in known.cases if case not in given]
+            if left:
+                named = (
+                    f"{', '.join(map(repr, left))} {'has' if len(left) == 1 else 'have'} no case"
+                )
+                text = f"{named} and there is no $else"
+                self._say(form.node, "mapping.switch", text, f"{left[0]}: …, or $else: …")
 
     # -- values ------------------------------------------------------------------------------------
     def _leaf(
@@ -150,7 +153,12 @@ class Fits:
             return
         if wanted and known.kinds is not None and not _fit(known.kinds, wanted):
             text = f"'{path}' wants {kinds.worded(wanted)}, {form.node.text} is "
-            self._say(form.node, "mapping.type", text + kinds.worded(known.kinds), _mend(wanted))
+            self._say(
+                form.node,
+                "mapping.type",
+                text + kinds.worded(known.kinds),
+                _mend(wanted, known.kinds),
+            )
         self._cases(form.node, known.cases, schema, path)
         if known.personal and not marked:
             text = f"{known.personal} is personal data, {self._target} is not for it"
@@ -162,7 +170,8 @@ class Fits:
         value, wanted = form.node.value, kinds.kinds_of(schema)
         if wanted and not _fit(frozenset({kind(value)}), wanted):
             text = f"'{path}' wants {kinds.worded(wanted)}, this is {kinds.worded({kind(value)})}"
-            self._say(form.node, "mapping.type", text, _mend(wanted) and "write it in quotes")
+            fix = "write it in quotes" if wanted == frozenset({"string"}) else ""
+            self._say(form.node, "mapping.type", text, fix)
         elif isinstance(value, str):
             self._cases(form.node, (value,), schema, path)
             for text in _misfits(value, schema.node):
@@ -213,8 +222,11 @@ def _fit(given: frozenset[str], wanted: frozenset[str]) -> bool:
     return bool(given & (wanted | {"omit"}))
 
 
-def _mend(wanted: frozenset[str]) -> str:
-    return "| string" if wanted == {"string"} else "| int" if wanted == {"int"} else ""
+def _mend(wanted: kinds.Kinds, given: kinds.Kinds) -> str:
+    """Name the filter that makes one of the other, where there is one."""
+    if wanted == frozenset({"string"}) and given <= kinds.WRITABLE:
+        return "| string"
+    return "| int" if wanted == frozenset({"int"}) and given <= kinds.WRITABLE else ""
 
 
 def _branches(form: Form) -> bool:

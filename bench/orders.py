@@ -11,8 +11,9 @@ from bench.stores import stores
 from hub.effects import upsert
 from hub.model import Event, NewJob
 from hub.routing import direct_job
-from hub.shop.carts import CompleteCart, NewCart, complete_cart, create_cart
+from hub.shop.carts import NewCart, create_cart
 from hub.shop.catalog import NewProduct, create_product
+from hub.shop.checkout import CompleteCart, complete_cart
 from hub.shop.rules import ShopRules
 from store.store import Store
 from store.tx import Tx

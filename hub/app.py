@@ -11,10 +11,10 @@ from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
 from hub.ceiling import Ceiling
 from hub.clock import Clock, SystemClock
-from hub.config import Config
+from hub.config import Config, restart
 from hub.deliveries import REVIEW
 from hub.duties import Duties
-from hub.errors import ConfigError, Fault
+from hub.errors import ConfigError, Fault, HubError
 from hub.fitted import Fitted, fit
 from hub.gcra import Meter, Quota
 from hub.health import Health
@@ -27,6 +27,7 @@ from hub.reconcile import Reconciler
 from hub.reload import Reloads
 from hub.routing import Route
 from hub.runner import Runner
+from hub.standins import StandIns
 from hub.subscribers import CONNECTOR as OUT
 from hub.timers import Timers
 from hub.worker import Worker
@@ -63,6 +64,7 @@ class Hub:
         self.outbound = Outbound(self.clock)
         self._drains_since: datetime | None = None
         self.duties = Duties(self.clock)
+        self.standins = StandIns(self.clock)
         self._ends = AsyncExitStack()
 
     # -- life --------------------------------------------------------------------------------------
@@ -83,16 +85,20 @@ class Hub:
             raise ConfigError(Fault(code="store.key", text=why, fix=fix))
         if self.store.alone:  # the calls of an earlier process, cut short
             await self.store.write(idempotency.release)
-        await self.outbound.open()
+        if self.config.outbound != "hold":
+            await self.outbound.open()
         self._ends.push_async_callback(self.outbound.close)
-        self.fitted = await fit(self.config, self.store, self.outbound, self.clock)
+        if self.config.outbound == "sandbox":
+            self._ends.push_async_callback(self.standins.close)
+            await self.standins.open(self.config)
+        self.fitted = await fit(self._stood_in(self.config), self.store, self.outbound, self.clock)
         self._ends.push_async_callback(self._close_accounts)
         self.store.use(self.fitted.router.jobs_for)
         self.reloads = Reloads(
             self.store,
             self.outbound,
             self.clock,
-            read=self.read,
+            read=self.read and self._read,
             running=lambda: self.fitted,
             put=self._put,
             node=self.node,
@@ -112,6 +118,7 @@ class Hub:
             ceiling_of=self._ceiling_of,
         )
         self.runner.account_of = self._account_of
+        self.runner.only_to = self.config.service.messages_only_to
         self.worker = Worker(self.runner)
         self._ends.push_async_callback(self._note_secrets)
         self._ends.push_async_callback(self.duties.end)
@@ -173,11 +180,23 @@ class Hub:
     async def _greet(self, asked: web.Request) -> web.StreamResponse:
         return await self.fitted.receiver.greet(asked)
 
+    def _read(self) -> Config:
+        """Read the configuration anew, for a reload."""
+        if self.read is None:
+            raise HubError("there is no file to read")
+        found = self.read()
+        restart.refuse(self.config, found)
+        return self._stood_in(found)
+
+    def _stood_in(self, config: Config) -> Config:
+        return self.standins.stand_in(config) if config.outbound == "sandbox" else config
+
     def _put(self, fitted: Fitted) -> None:
         """Run on this from now on."""
         self.fitted, self.config = fitted, fitted.config
         self.store.use(fitted.router.jobs_for)
         self.runner.use(fitted.accounts, fitted.shop.actions)
+        self.runner.only_to = fitted.config.service.messages_only_to
         self.api = self._api()
         self.store.changed.set()
 

@@ -42,6 +42,12 @@ def available(folders: Iterable[Path] = ()) -> list[str]:
     return sorted(found)
 
 
+def has_double(kind: type[Connector]) -> bool:
+    """Say whether a double lies beside a connector class."""
+    home = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return home is not None and (Path(home).parent / "sandbox.py").is_file()
+
+
 def homes(folders: Iterable[Path] = ()) -> dict[str, Path]:
     """Give the folder of each of these types, without importing any."""
     found: dict[str, Path] = {}

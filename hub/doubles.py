@@ -23,6 +23,7 @@ from aiohttp import web
 from hub.clock import Clock
 from hub.discovery import discover, homes
 from hub.model import Json, read_json, write_json
+from hub.plugin import Connector
 from hub.sandbox import Double, Fault
 from hub.secrets import Secret
 
@@ -35,11 +36,20 @@ def double(kind: str, folders: Iterable[Path] = (), *, clock: Clock | None = Non
     Raises:
         LookupError: There is no such type, or it has no double.
     """
-    module = discover(kind, folders).__module__
+    return double_of(discover(kind, folders), clock=clock)
+
+
+def double_of(connector: type[Connector], *, clock: Clock | None = None) -> Double:
+    """Make the double of a connector class.
+
+    Raises:
+        LookupError: It has none.
+    """
     try:
-        made = importlib.import_module(f"{module}.sandbox").Sandbox
+        made = importlib.import_module(f"{connector.__module__}.sandbox").Sandbox
     except ModuleNotFoundError as error:
-        raise LookupError(f"the connector type '{kind}' has no sandbox.py") from error
+        text = f"the connector type '{connector.type}' has no sandbox.py"
+        raise LookupError(text) from error
     found: Double = made(clock=clock)
     return found
 

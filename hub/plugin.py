@@ -321,6 +321,11 @@ class Connector:
         return cls
 
     @classmethod
+    def live(cls, settings: Any) -> bool:  # noqa: ARG003 -- for those that can tell
+        """Say whether these settings hold credentials that move real money or tell real people."""
+        return False
+
+    @classmethod
     def actions(cls) -> dict[str, ActionSpec]:
         """Name every action with its declaration and lookup."""
         members = [member for _, member in inspect.getmembers(cls, inspect.isfunction)]

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from hub import alerts, log, watching
 from hub.clock import Clock
-from hub.config import Config, restart
+from hub.config import Config
 from hub.errors import ConfigError, Fault, HubError, Refused
 from hub.fitted import Fitted, fit, replaced
 from hub.http import Outbound
@@ -79,7 +79,6 @@ class Reloads:
         async with self._one:
             try:
                 config = await asyncio.to_thread(self.read)
-                restart.refuse(self.running().config, config)
                 after = await self._fit(config)
             except ConfigError as error:
                 await self._reject(error.faults, who)
@@ -117,6 +116,8 @@ class Reloads:
             "since": rfc3339(now.since),
             "node": self.node,
             "environment": now.config.service.environment,
+            "production": now.config.production,
+            "outbound": now.config.outbound,
             "rejected": None
             if self.rejected is None
             else {"at": rfc3339(self.rejected.at), "faults": told(self.rejected.faults)},

@@ -4,14 +4,16 @@ However the attempt ends, its verdict goes to the writer, fenced by (job, attemp
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 
 from hub import crash, log, retry
 from hub.breaker import Gate, Gates
+from hub.ceiling import recipient_of
 from hub.clock import Clock
 from hub.effects import Effect, unsafe, upsert
-from hub.errors import NotStored, Reject
+from hub.errors import NotStored, Reject, Skip
 from hub.model import Job, NewJob, Outcome, PaymentFact
 from hub.payments import attach_job, fact_jobs, origin_of
 from hub.perform import Account, Attempt, input_of
@@ -60,6 +62,7 @@ class Runner:
         self.policy_of, self.reread, self.lease = policy_of, reread, lease
         self.ceiling_of = ceiling_of
         self.account_of: Callable[[Job], Awaitable[Account]] = self._own_account
+        self.only_to: Sequence[str] = ()
         self.log = log.get("worker")
         self.gates = Gates({name: a.gate for name, a in accounts.items()} | {"shop": Gate(64)})
 
@@ -95,6 +98,7 @@ class Runner:
             links = StoredLinks(self.store, job.connector)
             attempt = Attempt.begin(account, job, links=links, clock=self.clock, deadline=ends)
             effect = attempt.spec.effect
+            self._may_tell(job, attempt)
             outcome = await attempt.perform()
         except (asyncio.CancelledError, Late) as error:
             await self._settle(job, started, attempt, self._given_up(job, error, effect, attempt))
@@ -113,6 +117,14 @@ class Runner:
         if started >= ends:
             raise Late
         return ends
+
+    def _may_tell(self, job: Job, attempt: Attempt) -> None:
+        """Skip a message to anyone but those of `service.messages_only_to`."""
+        if not self.only_to or attempt.spec.kind != "message":
+            return
+        whom = recipient_of(job.payload, attempt.spec.recipient) or ""
+        if not any(fnmatchcase(whom, pattern.lower()) for pattern in self.only_to):
+            raise Skip("messages_only_to")
 
     async def _shop_job(self, job: Job) -> None:
         """Run a shop action and end its job in one commit."""

@@ -53,6 +53,7 @@ MAX_NODES = 100_000
 MAX_DIGITS = 100
 
 _BREAKS = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # as ruamel.yaml counts lines
+_OPENINGS = re.compile(r"(?:[\[{]\s*){256}")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 _WORDS: dict[str, Json] = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -68,6 +69,8 @@ def compose(text: str, file: str) -> tuple[Node | None, list[Fault]]:
     text = text.removeprefix("\ufeff")
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         return None, [Fault(code="yaml.too_big", text="more than 1 MiB", file=file)]
+    if (fault := _hopeless(text, file)) is not None:
+        return None, [fault]
     reading = _Reading(Source(file, tuple(_BREAKS.split(text))))
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
@@ -78,6 +81,19 @@ def compose(text: str, file: str) -> tuple[Node | None, list[Fault]]:
         reading.root = None
         reading.stopped(error, text)
     return reading.root, sorted(reading.faults, key=lambda f: (f.line, f.col))
+
+
+def _hopeless(text: str, file: str) -> Fault | None:
+    """Refuse at a glance what the parser would take seconds to refuse."""
+    if text.count(",") + text.count("\n") > MAX_NODES:
+        most = f"more than {MAX_NODES} lines and commas"
+        return Fault(code="yaml.too_big", text=most, file=file)
+    if (found := _OPENINGS.search(text)) is not None:
+        before = _BREAKS.split(text[: found.start()])
+        most = f"more than {MAX_LEVELS} levels"
+        line, col = len(before), len(before[-1]) + 1
+        return Fault(code="yaml.too_big", text=most, file=file, line=line, col=col)
+    return None
 
 
 class _Stop(Exception):

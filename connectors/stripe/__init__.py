@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from connectors.stripe import answers, bodies, facts, inbound, outcomes, pulling, sdk
 from hub import (
@@ -47,6 +48,11 @@ if TYPE_CHECKING:
 KEYED = keyed(timedelta(hours=24))  # Source: https://docs.stripe.com/api/idempotent_requests
 
 
+def _prefixes(mode: str) -> tuple[bytes, bytes]:
+    """Source: https://docs.stripe.com/keys (secret and restricted keys)."""
+    return f"sk_{mode}_".encode(), f"rk_{mode}_".encode()
+
+
 class Stripe(Connector):
     """Stripe's events come at least once, in any order, for up to three days."""
 
@@ -77,12 +83,20 @@ class Stripe(Connector):
         def _of_its_mode(cls, key: Secret, info: ValidationInfo) -> Secret:
             """Refuse a key of the other mode; the message never shows it."""
             mode = info.data.get("mode")  # absent where it is itself at fault
-            prefixes = (f"sk_{mode}_".encode(), f"rk_{mode}_".encode())
-            if mode and not key.reveal().startswith(prefixes):
+            other = "live" if mode == "test" else "test"
+            if mode and key.reveal().startswith(_prefixes(other)):
+                text = f"is a {other} key, but mode is {mode}"
+                raise PydanticCustomError("mode.mismatch", "{text}", {"text": text})
+            if mode and not key.reveal().startswith(_prefixes(mode)):
                 raise ValueError(f"is no key of mode {mode}: those begin sk_{mode}_ or rk_{mode}_")
             return key
 
     settings: Settings
+
+    @classmethod
+    def live(cls, settings: Settings) -> bool:
+        """Go by the key itself."""
+        return settings.api_key.reveal().startswith(_prefixes("live"))
 
     # -- actions ---------------------------------------------------------------------------------
     @action(effect=KEYED, kind="money")

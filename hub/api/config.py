@@ -37,6 +37,8 @@ class ConfigView(BaseModel):
     since: str
     node: str
     environment: Environment
+    production: bool
+    outbound: Literal["live", "sandbox", "hold"]
     rejected: RejectedView | None
 
 

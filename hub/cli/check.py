@@ -1,13 +1,18 @@
 """`hub check FILE`: every fault of a configuration at once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hub.cli import ground
 
+if TYPE_CHECKING:
+    from hub.config import Config
+    from hub.errors import Fault
+
 app = ground.new("Check a configuration: exit 0 clean, 1 with faults.")
+Format = Literal["text", "json", "github", "sarif"]
 
 
 @app.command()
@@ -18,21 +23,47 @@ def check(
     no_secrets: Annotated[
         bool, typer.Option("--no-secrets", help="Missing secrets only warn; for CI.")
     ] = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask each provider too: credentials, permissions.")
+    ] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="For people, or for a machine on standard output.")
+    ] = "text",
 ) -> None:
     """Check a configuration and print every fault."""
-    from hub import config as configuration  # noqa: PLC0415
-    from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
+    from hub.config.formats import FORMATS  # noqa: PLC0415
 
     path = file or config
     if not path.is_file():
         raise typer.BadParameter(f"{path} does not exist")
-    faults = configuration.check(
-        path, ground.environment(path), secrets=not no_secrets, shop=VOCABULARY
-    )
-    for fault in faults:
-        typer.echo(str(fault), err=True)
+    faults = _faults(path, secrets=not no_secrets)
+    if online and not any(not fault.warning for fault in faults):
+        faults += _asked(ground.load(path))
+    if faults or form != "text":
+        typer.echo(FORMATS[form](faults), err=form == "text")
     errors = sum(1 for fault in faults if strict or not fault.warning)
     if errors:
         typer.echo(f"{errors} fault{'s' if errors > 1 else ''}", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{path}: good")
+    if form == "text":
+        typer.echo(f"{path}: good")
+
+
+def _faults(path: Path, *, secrets: bool) -> "list[Fault]":
+    from hub import config as configuration  # noqa: PLC0415
+    from hub.errors import ConfigError  # noqa: PLC0415
+    from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
+
+    try:
+        env = ground.environment(path)
+    except ConfigError as error:
+        return list(error.faults)
+    return configuration.check(path, env, secrets=secrets, shop=VOCABULARY)
+
+
+def _asked(config: "Config") -> "list[Fault]":
+    import asyncio  # noqa: PLC0415
+
+    from hub.online import ask  # noqa: PLC0415
+
+    return asyncio.run(ask(config))

@@ -148,10 +148,14 @@ def inputs(found: Mapping[str, Class | None]) -> Callable[[str], dict[str, Any] 
 
 
 def instances(
-    tree: Table, parts: Parts, found: Mapping[str, Class | None], report: Report
+    tree: Table,
+    parts: Parts,
+    found: Mapping[str, Class | None],
+    report: Report,
+    *,
+    production: bool,
 ) -> dict[str, ConnectorConfig]:
     """Check every connector whose class is known; those that can be used come back."""
-    production = parts.service.environment == "production"
     made = {}
     for name, part in parts.connectors.items():
         cls = found.get(name)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,7 +22,7 @@ from hub.config.instances import ConnectorConfig, classes, inputs, instances, su
 from hub.config.mapped import Mappings
 from hub.config.parts import Parts, sealed, shape
 from hub.config.report import Report
-from hub.config.rules import across
+from hub.config.rules import across, reach
 from hub.config.settings import Service, Store
 from hub.config.shop import Shop
 from hub.config.vocabulary import Vocabulary
@@ -32,6 +32,7 @@ from hub.nodes import Items, Node, Scalar, Table
 from hub.routing import Route
 
 Model = TypeVar("Model", bound=BaseModel)
+Outbound = Literal["live", "sandbox", "hold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class Config:
         webhook: Our own webhooks out; there without being listed.
         events: The shop's own event types, each with its JSON Schema.
         folders: Where the admin's own connectors lie.
+        production: The file says so, or a connector's credentials are live.
+        outbound: What is called: the providers, their doubles, or nobody.
         hash: SHA-256 of the files as written, without secrets.
         files: Every file it was read from.
         written: What they hold, references by name; for places only.
@@ -58,6 +61,8 @@ class Config:
     forms: Mapping[str, Form] = field(default_factory=dict)
     events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
+    production: bool = False
+    outbound: Outbound = "live"
     hash: str = ""
     files: tuple[str, ...] = ()
     written: Table | None = field(default=None, repr=False, compare=False)
@@ -118,18 +123,28 @@ def _run(path: Path, terms: _Terms) -> tuple[Config | None, list[Fault]]:
     document = read(path, report)
     if document is None:
         return None, report.faults([str(path)])
-    made = _passes(document, path.parent, terms, report)
+    before = report.copy()
+    made, live = _passes(document, path.parent, terms, report, live=False)
+    if live:  # whatever `environment` says: all is read anew as in production
+        report = before
+        made, _ = _passes(document, path.parent, terms, report, live=True)
     return made, report.faults(document.files)
 
 
-def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Config | None:
+def _passes(
+    document: Document, home: Path, terms: _Terms, report: Report, *, live: bool
+) -> tuple[Config | None, bool]:
+    """Run every pass; say too whether a live key was found that nobody had expected."""
     tree = resolve(document.tree, terms.env, home, report, secrets=terms.secrets)
     report.tree = tree
-    tree = sealed(tree, report, production=_production(tree))
+    production = live or _production(tree)
+    tree = sealed(tree, report, production=production)
     parts = shape(tree, report)
     folders = declared.folders(tree, home, report)
     found = classes(tree, folders, report)
-    connectors = instances(tree, parts, found, report)
+    connectors = instances(tree, parts, found, report, production=production)
+    if not production and any(_live(one) for one in connectors.values()):
+        return None, True
     own = declared.events(parts, found, report)
     told = {f"form.{name}": form.schema_of() for name, form in parts.forms.items()}
     known = events.gather(terms.shop, own | told, found)
@@ -137,11 +152,13 @@ def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Co
     routes = Wiring(tree, parts, found, connectors, known, mappings, report).routes()
     if terms.tests:
         mappings.tested()
+    outbound = parts.service.outbound or ("live" if production else "sandbox")
     across(parts, connectors, report)
+    reach(outbound, connectors, report, production=production)
     service, store = _environment(parts, terms.env, report)
     if report.broken or store is None:
-        return None
-    return Config(
+        return None, False
+    made = Config(
         service=service,
         store=store,
         shop=parts.shop,
@@ -151,10 +168,21 @@ def _passes(document: Document, home: Path, terms: _Terms, report: Report) -> Co
         forms=parts.forms,
         events=own,
         folders=tuple(folders),
+        production=production,
+        outbound=outbound,
         hash=_hash(document, report),
         files=tuple(document.files),
         written=document.tree,
     )
+    return made, False
+
+
+def _live(connector: ConnectorConfig) -> bool:
+    """Say whether a connector's credentials are live, where its settings are whole."""
+    try:
+        return connector.settings is not None and connector.cls.live(connector.settings)
+    except AttributeError:  # a setting has a fault, which is told
+        return False
 
 
 def _production(tree: Node) -> bool:

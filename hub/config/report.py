@@ -30,6 +30,12 @@ class Report:
         self._hidden: list[Scalar] = []
         self._words: dict[str, str] = {}
 
+    def copy(self) -> "Report":
+        """Give another that knows the same faults."""
+        made = Report(self.tree)
+        made.add(*self._faults)
+        return made
+
     @property
     def broken(self) -> bool:
         """Say whether there is any fault that is more than a warning."""

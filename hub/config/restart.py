@@ -13,6 +13,7 @@ FIXED: tuple[Path, ...] = (
     ("service", "lease"),
     ("service", "shutdown_grace"),
     ("service", "reload"),
+    ("outbound",),
     *(("service", "limits", name) for name in ("body", "read_within", "connections", "refusals")),
     ("store", "url"),
     ("store", "encryption_keys"),
@@ -38,6 +39,7 @@ def _value(config: Config, path: Path) -> Any:
 
 
 def _told(new: Config, path: Path) -> Fault:
+    path = ("service", "outbound") if path == ("outbound",) else path
     text, fix = f"{dotted(path)} needs a restart", "restart the hub, or put it back"
     if new.written is None:
         return Fault(code="reload.restart", text=text, fix=fix)

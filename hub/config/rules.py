@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Mapping
 from datetime import timedelta
 
+from hub.config import standin
 from hub.config.instances import ConnectorConfig
 from hub.config.parts import Parts
 from hub.config.references import Unset
@@ -22,6 +23,21 @@ def across(parts: Parts, connectors: Mapping[str, ConnectorConfig], report: Repo
     if parts.store is not None:
         _keys(parts.store.encryption_keys, report)
         _retention(parts.store.retention, connectors, report)
+
+
+def reach(
+    outbound: str, connectors: Mapping[str, ConnectorConfig], report: Report, *, production: bool
+) -> None:
+    """Warn where less is called than one would expect."""
+    where: Path = ("service", "outbound")
+    if production and outbound != "live":
+        text = f"this is production, and outbound is {outbound}: no provider is called"
+        report.at(where, "outbound.production", text, "outbound: live", warning=True)
+    for name, config in connectors.items() if outbound == "sandbox" else ():
+        if not standin.has(config):
+            text = f"{config.type} has no double: the jobs of {name} wait while outbound is sandbox"
+            fix = "a base_url on loopback, or outbound: live"
+            report.at(("connectors", name), "outbound.double", text, fix, key=True, warning=True)
 
 
 def _leases(parts: Parts, connectors: Mapping[str, ConnectorConfig], report: Report) -> None:

@@ -94,6 +94,8 @@ class Service(Part):
     listen: Listen = Address("127.0.0.1", 8080)
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     environment: Literal["dev", "staging", "production"] = "dev"
+    outbound: Literal["live", "sandbox", "hold"] | None = None
+    messages_only_to: tuple[str, ...] = ()
     shutdown_grace: Duration = timedelta(seconds=30)
     lease: Duration = timedelta(seconds=60)
     reload: Literal["off", "signal", "watch"] = "signal"

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from hub import config
 from hub.shop.vocabulary import VOCABULARY
-from tests.docs import commands, generate, pages, settings
+from tests.docs import codes, commands, generate, pages, settings
 
 PAGES = pages.pages()
 BASE = {
@@ -155,6 +155,12 @@ def test_every_key_of_the_configuration_has_a_meaning():
     assert len(means) > 40
     assert [key.path for key in settings.every_key() if not means.get(key.path)] == []
     assert "routes[].on_uncertain" in means
+
+
+def test_every_code_of_a_fault_has_a_meaning():
+    rows = re.findall(r"^\| `([a-z._]+)` \| (.*) \|$", PAGES["docs/errors.md"], re.MULTILINE)
+    assert [code for code, _ in rows] == codes.codes()
+    assert [code for code, meaning in rows if len(meaning) < 10] == []
 
 
 def test_every_action_of_every_shipped_connector_is_in_the_guarantees():

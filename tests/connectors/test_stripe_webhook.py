@@ -220,7 +220,7 @@ def test_a_key_of_the_other_mode_is_refused_unseen(mode, key, good):
     if good:
         assert settings(mode=mode, api_key=Secret(key, "K")).mode == mode
         return
-    with pytest.raises(ValueError, match="is no key of mode") as caught:
+    with pytest.raises(ValueError, match="mode") as caught:
         settings(mode=mode, api_key=Secret(key, "K"))
     assert "1234567890" not in str(caught.value)
     assert "1234567890" not in repr(caught.value.errors())

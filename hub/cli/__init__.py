@@ -14,6 +14,8 @@ from hub.errors import ConfigError, HubError
 COMMANDS = {
     "serve": "run the hub",
     "demo": "play one order through the hub and the sandbox",
+    "init": "write a configuration to start from",
+    "schema": "print the JSON Schemas that editors complete by",
     "check": "check a configuration and print every fault",
     "config": "show the configuration; list what became of each version",
     "reload": "ask the running hub to read its configuration anew",

@@ -18,14 +18,15 @@ from hub.config.references import (
     referred,
 )
 from hub.config.report import Report
+from hub.config.vault import Vault
 from hub.errors import Fault
-from hub.nodes import Items, Node, Scalar, Table, fault
+from hub.nodes import Items, Node, Scalar, Table, fault, walk
 from hub.tree import compose
 
 INCLUDABLE = ("connectors", "routes", "forms", "events")
 ROOTS = ("/run/secrets",)
 MAX_FILE = 1 << 20
-NOTHING_THERE = frozenset({"env.missing", "file.missing"})
+NOTHING_THERE = frozenset({"env.missing", "file.missing", "vault.failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,10 @@ def resolve(
         folder: Where relative `secrets.file_roots` begin.
         secrets: Whether a missing value is an error, or a warning only.
     """
-    resolver = References(env, _roots(tree, References(env), folder))
+    roots = _roots(tree, References(env), folder)
+    # Whoever only looks asks no Vault.
+    vault = _vault(tree, References(env, roots)) if secrets else None
+    resolver = References(env, roots, vault)
     found = _Resolving(resolver, report, secrets).node(tree)
     return found if isinstance(found, Table) else tree
 
@@ -169,6 +173,26 @@ def _roots(tree: Table, resolver: References, folder: Path) -> list[str]:
         if isinstance(root, str) and root:
             roots.append(str(folder / root))
     return roots
+
+
+def _vault(tree: Table, resolver: References) -> Vault | None:
+    """Read where Vault is; what is wrong with it is told when the whole tree is looked at."""
+    part = tree.get("secrets")
+    node = part.get("vault") if isinstance(part, Table) else None
+    said: dict[str, str] = {}
+    for path, spot in walk(node) if isinstance(node, Table) else ():
+        if isinstance(spot.node, Scalar) and isinstance(spot.node.value, str):
+            try:
+                value = resolver.resolve(spot.node.value)
+            except BadReference:
+                continue
+            if isinstance(value, str):
+                said[".".join(map(str, path))] = str(value)
+    address = said.get("address", "")
+    if not address.startswith(("https://", "http://")):
+        return None
+    auth = {name[5:]: value for name, value in said.items() if name.startswith("auth.")}
+    return Vault(address, auth, said.get("mount", "secret"))
 
 
 @dataclass(frozen=True, slots=True)

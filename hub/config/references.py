@@ -1,4 +1,4 @@
-"""References in config.yaml: `${env:NAME}`, `${env:NAME:-text}`, `${env:NAME?}`, `${file:/path}`.
+"""References: `${env:NAME}`, its default and option, `${file:/path}`, `${vault:path#field}`.
 
 They stand in text values only, never inside `{{ }}`, and what they give is never parsed again.
 A Secret takes a whole reference only, and prints as its name.
@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from hub.config.vault import REFERENCE as VAULT
+from hub.config.vault import Vault, VaultError
 from hub.errors import Fault, HubError
 from hub.secrets import Secret
 
 MAX_FILE = 1 << 20
-FORMS = "${env:NAME}, ${env:NAME:-text}, ${env:NAME?}, ${file:/path}"
+FORMS = "${env:NAME}, ${env:NAME:-text}, ${env:NAME?}, ${file:/path}, ${vault:path#field}"
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)(\?|:-(.*))?", re.DOTALL)
 _IN_BRACES = re.compile(r"\{\{(?:(?!\}\}).)*\$\{", re.DOTALL)
@@ -59,10 +61,13 @@ class References:
 
     Args:
         roots: `${file:}` reads only below these, links resolved.
+        vault: What `${vault:}` reads; None: nobody has said where it is.
     """
 
-    def __init__(self, env: Mapping[str, str], roots: Iterable[str] = ()) -> None:
-        self._env = env
+    def __init__(
+        self, env: Mapping[str, str], roots: Iterable[str] = (), vault: Vault | None = None
+    ) -> None:
+        self._env, self._vault = env, vault
         self._roots = [Path(root).resolve() for root in roots]
 
     def resolve(self, text: str) -> str | Absent:
@@ -99,12 +104,21 @@ class References:
         kind, _, rest = (body or "").partition(":")
         if kind == "file" and rest.startswith("/"):
             return rest, self._file(rest)
+        if kind == "vault" and (named := VAULT.fullmatch(rest)):
+            return rest, self._from_vault(named[1], named[2])
         if found := _ENV.fullmatch(body or ""):
             return found[1], self._variable(found[1], found[2], found[3])
         text = f"${{{body or ''}}} is not a reference" if body else "'${' opens no reference"
-        raise BadReference(
-            "ref.syntax", text, "${env:NAME}, ${env:NAME:-text}, ${env:NAME?}, ${file:/path}"
-        )
+        raise BadReference("ref.syntax", text, FORMS)
+
+    def _from_vault(self, path: str, name: str) -> str:
+        if self._vault is None:
+            text = f"${{vault:{path}#{name}}}: there is no secrets.vault"
+            raise BadReference("vault.failed", text, "vault: { address: https://…, auth: { … } }")
+        try:
+            return self._vault.value(path, name)
+        except VaultError as error:
+            raise BadReference("vault.failed", f"${{vault:{path}#{name}}}: {error}") from error
 
     def _variable(self, name: str, mark: str | None, default: str | None) -> str | Absent:
         if value := self._env.get(name):
@@ -145,7 +159,7 @@ def unset(value: object) -> bool:
 
 def raw_name(text: str) -> str:
     """Name the first reference in a text that could not be resolved."""
-    found = re.search(r"\$\{(?:env|file):([^{}?:]*)", text)
+    found = re.search(r"\$\{(?:env|file|vault):([^{}?:]*)", text)
     return found[1] if found else "?"
 
 

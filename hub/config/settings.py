@@ -122,10 +122,28 @@ class Store(Part):
     retention: Retention = Retention()
 
 
+class VaultAuth(Part):
+    """How to log in at Vault: a token, an AppRole, or a Kubernetes role."""
+
+    token: Secret | None = None
+    role_id: Secret | None = None
+    secret_id: Secret | None = None
+    kubernetes: str | None = None
+
+
+class VaultKeys(Part):
+    """Where HashiCorp Vault is, which KV version 2 engine is read, and how to log in."""
+
+    address: Annotated[str, AfterValidator(_public_url)]
+    mount: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_/-]*$")] = "secret"
+    auth: VaultAuth
+
+
 class SecretFiles(Part):
-    """Below which folders `${file:}` may read."""
+    """Below which folders `${file:}` may read, and where `${vault:}` asks."""
 
     file_roots: tuple[str, ...] = ("/run/secrets",)
+    vault: VaultKeys | None = None
 
 
 class OwnEvent(Part):

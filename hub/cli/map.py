@@ -1,7 +1,6 @@
 """`hub map`: run a mapping's tests, run it on one event, explain where each field comes from."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,7 +102,7 @@ def _known(path: Path) -> "Mappings":
 
     if not path.is_file():
         raise ConfigError(Fault(code="file.missing", text=f"{path} does not exist"))
-    return mappings(path, os.environ, shop=VOCABULARY)
+    return mappings(path, ground.environment(path), shop=VOCABULARY)
 
 
 def _found(known: "Mappings", name: str) -> "Mapped":

@@ -1,7 +1,6 @@
 """`hub plan NEW`: what another configuration would send differently, over the last events."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -67,7 +66,7 @@ def _read(path: Path) -> "Config":
 
     if not path.is_file():
         raise ConfigError(Fault(code="file.missing", text=f"{path} does not exist"))
-    return config.load(path, env=os.environ, secrets=False, shop=VOCABULARY)
+    return config.load(path, env=ground.environment(path), secrets=False, shop=VOCABULARY)
 
 
 def _event(path: Path) -> Json:

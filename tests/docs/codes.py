@@ -16,7 +16,7 @@ CODE = re.compile(rf"(?:{'|'.join(FAMILIES)})\.[a-z_]+")
 SIGNALS = frozenset({"connector.held", "route.held", "webhook.silent", "webhook.rejected",
                      "secret.expiring"})  # fmt: skip
 NO_FAULT = SIGNALS | {"connector.pause", "connector.resume", "route.release", "route.cancel",
-                      "event.replay", "store.url", "config.rejected"}  # fmt: skip
+                      "event.replay", "event.show", "store.url", "config.rejected"}  # fmt: skip
 
 
 def codes() -> list[str]:

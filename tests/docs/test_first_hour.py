@@ -112,6 +112,23 @@ def jobs(home: Path, hub: Process, order: str) -> dict[str, str]:
     return hub.wait_for(ended)
 
 
+def planned(home: Path, changed: str) -> dict[str, dict[str, int]]:
+    """Compare a copy of the folder with a change in it; give the routes that differ."""
+    other = home.parent / "next"
+    other.mkdir()
+    for name in ("config.yaml", ".env"):
+        (other / name).write_text((home / name).read_text())
+    (other / "routes.d").mkdir()
+    (other / "routes.d/routes.yaml").write_text(changed)
+    done = run("plan", str(other / "config.yaml"), "--json", home=home)
+    assert done.returncode == 0, done.stderr
+    routes = json.loads(done.stdout)["routes"]
+    counts = {
+        name: {k: n for k, n in tally["counts"].items() if n} for name, tally in routes.items()
+    }
+    return {name: found for name, found in counts.items() if found.keys() - {"same"}}
+
+
 def test_the_page_from_its_first_command_to_its_last(shop):
     home, url, hub = shop
     key = json.loads(run("keys", "create", "--role", "shop", "--json", home=home).stdout)["key"]
@@ -121,6 +138,7 @@ def test_the_page_from_its_first_command_to_its_last(shop):
     routes = home / "routes.d/routes.yaml"
     text = routes.read_text()
     changed = text.replace("map: order-to-segment\n", f"map: order-to-segment\n{WHEN}", 1)
+    assert planned(home, changed) == {"order-analytics": {"gone": 1}}
     routes.write_text(changed)
     done = run("reload", home=home)
     assert (done.returncode, done.stdout[:5]) == (0, "runs "), done.stderr

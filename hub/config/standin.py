@@ -14,6 +14,7 @@ from hub.discovery import has_double
 from hub.secrets import Secret
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+SUBSCRIBERS = "webhook"
 NOWHERE = "http://127.0.0.1:1"
 
 
@@ -27,8 +28,8 @@ def local(config: ConnectorConfig) -> bool:
 
 
 def calls(config: ConnectorConfig) -> bool:
-    """Say whether a connector has anything to call."""
-    return bool(config.cls.actions() or config.cls.sources())
+    """Say whether a connector has a provider to call; subscribers are the shop's own."""
+    return config.type != SUBSCRIBERS and bool(config.cls.actions() or config.cls.sources())
 
 
 def has(config: ConnectorConfig) -> bool:

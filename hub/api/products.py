@@ -28,7 +28,7 @@ from store import aggregates, catalog
 from store.aggregates import Stored
 from store.tx import Tx
 
-KEPT = 60
+KEPT = 10
 products = Endpoints()
 
 

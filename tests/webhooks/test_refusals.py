@@ -32,28 +32,28 @@ store: {{ url: "sqlite:///HOME/hub.db", encryption_keys: ["${{env:HUB_KEY}}"] }}
 connectors:
   stripe:
     type: stripe
-    settings: {{ mode: live, api_key: sk_live_0123456789abcdef }}
-    webhooks: {{ secrets: ["{LIVE}", {{ value: "${{env:OLD}}", until: 2026-11-19 }}] }}
+    settings: {{ mode: live, api_key: "${{env:LIVE_KEY}}" }}
+    webhooks: {{ secrets: ["${{env:LIVE}}", {{ value: "${{env:OLD}}", until: 2026-11-19 }}] }}
   stripe_test:
     type: stripe
-    settings: {{ mode: test, api_key: sk_test_0123456789abcdef }}
-    webhooks: {{ secrets: ["{TEST}"], tolerance: 60s }}
+    settings: {{ mode: test, api_key: "${{env:TEST_KEY}}" }}
+    webhooks: {{ secrets: ["${{env:TEST}}"], tolerance: 60s }}
   hubspot:
     type: hubspot
-    settings: {{ access_token: pat-0123456789abcdef }}
-    webhooks: {{ secrets: ["{HUBSPOT}"] }}
+    settings: {{ access_token: "${{env:TOKEN}}" }}
+    webhooks: {{ secrets: ["${{env:HUBSPOT}}"] }}
   code:
     type: inbound
     settings: {{ scheme: github, event_id: "{{{{ body.id }}}}", event_type: push }}
-    webhooks: {{ secrets: ["{CODE}"] }}
+    webhooks: {{ secrets: ["${{env:CODE}}"] }}
   chat:
     type: inbound
     settings: {{ scheme: slack, event_id: "{{{{ body.id }}}}", event_type: said }}
-    webhooks: {{ secrets: ["{CHAT}"] }}
+    webhooks: {{ secrets: ["${{env:CHAT}}"] }}
   svix:
     type: inbound
     settings: {{ scheme: standard_webhooks, event_id: "{{{{ body.id }}}}", event_type: said }}
-    webhooks: {{ secrets: ["whsec_MDEyMzQ1Njc4OWFiY2RlZg=="] }}
+    webhooks: {{ secrets: ["${{env:SVIX}}"] }}
   spaced:
     type: inbound
     settings: {{ scheme: github, event_id: "{{{{ body.id }}}}", event_type: push }}
@@ -103,7 +103,12 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.replace("HOME", str(tmp_path)))
-    env = {"HUB_KEY": new_key(), "OLD": OLD, "SPACED": SPACED + " "}
+    env = {
+        "HUB_KEY": new_key(), "OLD": OLD, "SPACED": SPACED + " ", "LIVE": LIVE, "TEST": TEST,
+        "HUBSPOT": HUBSPOT, "CODE": CODE, "CHAT": CHAT, "SVIX": "whsec_MDEyMzQ1Njc4OWFiY2RlZg==",
+        "LIVE_KEY": "sk_live_0123456789abcdef", "TEST_KEY": "sk_test_0123456789abcdef",
+        "TOKEN": "pat-0123456789abcdef",
+    }  # fmt: skip
     hub = Hub(config.load(path, env=env), clock=ManualClock(NOW))
     await hub.start()
     made = await hub.store.write(lambda tx: keys.create_key(tx, "readonly"))

@@ -1,5 +1,7 @@
 """The worker: claim → perform → settle. Leases are renewed while it works, given back when it ends.
 
+What its own node writes is mostly born leased (hub.births), and begun without a claim.
+
 Every call to a provider happens here, outside any transaction; its end goes to the writer, fenced
 by (job, attempt). Shop jobs are no calls: their whole effect is one change in the writer.
 """
@@ -10,6 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from hub import crash, log, shares
+from hub.births import Births
 from hub.errors import NotStored
 from hub.ids import new_id
 from hub.model import Job
@@ -19,6 +22,7 @@ from store.tx import Tx
 
 POLL = 1.0
 RESCUE_EVERY = 5.0
+ON_ITS_WAY = 0.01
 LAST_FIRST = 8  # every so many claims, one begins with the last class that has work
 
 
@@ -35,6 +39,11 @@ class Worker:
         self._settled = asyncio.Event()
         self._stopping = False
         self._claims = 0
+        self._full: set[str] = set()  # accounts that may have work their room left lying
+        self.births = Births(
+            self.gates, node=self.node, lease=self.lease, ceiling_of=runner.ceiling_of,
+            begin=self._begin,
+        )  # fmt: skip
         self._duties: list[asyncio.Task[None]] = []
 
     # -- life --------------------------------------------------------------------------------------
@@ -45,6 +54,7 @@ class Worker:
         while self.store.alone and await self.store.write(_rescue_all):
             pass
         await self.shares.renew(self.clock.now())
+        self.store.writer.births = self.births
         rescue_every = min(RESCUE_EVERY, self.lease.total_seconds() / 2)
         duties = (self._claim_forever(), self._every(rescue_every, self._rescue),
                   self._every(shares.EVERY, self._share),
@@ -54,8 +64,13 @@ class Worker:
     async def stop(self, grace: timedelta) -> None:
         """Claim no more, let attempts in flight end within `grace`, settle what did not."""
         self._stopping = True
+        self.births.shut(self.clock.now())
         self.store.changed.set()
         await asyncio.gather(self._duties[0], return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace.total_seconds()):
+                while self.births.kept():  # noqa: ASYNC110 -- a writer's thread says when
+                    await asyncio.sleep(ON_ITS_WAY)
         tasks = [task for _, task in self.flying()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace.total_seconds())
@@ -110,7 +125,8 @@ class Worker:
             When to look again, if nothing happens before; None means at once.
         """
         now = self.clock.now()
-        room = {name: gate.rooms(now) for name, gate in self.gates.items()}
+        room = self.births.shut(now)
+        self._full = {name for name, its in room.items() if its.full()}
         claimed, upcoming = await self.store.claim(
             room,
             node=self.node,
@@ -123,6 +139,8 @@ class Worker:
         if claimed:
             self._claims += 1
             return None
+        if not self._stopping:
+            self.births.open(now)
         waits = [w for gate in self.gates.values() if (w := gate.wait(now)) is not None]
         soon = [now + timedelta(seconds=s) for s in (POLL, *waits)]
         return min([*soon, upcoming] if upcoming else soon)
@@ -149,7 +167,9 @@ class Worker:
     def _landed(self, job: Job) -> None:
         self._flying.pop((job.id, job.attempt), None)
         self.gates[job.account].give(job.action, job.prio)
-        self.store.changed.set()
+        self.births.offer(job.account, self.clock.now())
+        if job.probe or job.account in self._full:
+            self.store.changed.set()
 
     async def _run(self, job: Job) -> None:
         try:

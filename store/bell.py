@@ -47,6 +47,10 @@ class Bell:
     def ring(self) -> None:
         """Wake this node at once, the others soon."""
         self.heard()
+        self.ring_others()
+
+    def ring_others(self) -> None:
+        """Wake the other nodes soon, and have new events numbered."""
         self._rung.set()
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ that nobody starves. An account on trial gives out probes only.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -56,6 +56,21 @@ class Room:
     def of(cls, most: int) -> "Room":
         """Make room for any jobs."""
         return cls(most=most, later=most, syncs=most)
+
+    def less(self, taken: Mapping[str, int]) -> "Room":
+        """Give what is left when so many jobs of each action have taken their room."""
+        count = sum(taken.values())
+        return replace(
+            self,
+            most=max(self.most - count, 0),
+            later=max(min(self.later, self.most - count), 0),
+            syncs=max(min(self.syncs, self.most - count), 0),
+            actions={name: max(n - taken.get(name, 0), 0) for name, n in self.actions.items()},
+        )
+
+    def full(self) -> bool:
+        """Say whether there is work it would leave lying."""
+        return min(self.most, self.later, self.syncs, *self.actions.values(), 1) <= 0
 
     def of_class(self, prio: int) -> int:
         """Give the most of one class."""

@@ -11,6 +11,7 @@ from sqlalchemy import Row, insert, select
 
 from hub.errors import HubError
 from hub.model import Job, NewJob
+from store import births
 from store.schema import BORN_WITH, job_history, job_keys, jobs
 from store.tx import Tx, key16
 
@@ -35,15 +36,24 @@ def enqueue(tx: Tx, new: Sequence[NewJob]) -> None:
     """Write jobs in order; duplicates of a key go straight to history, the dead stay visible."""
     rows = [(job, _values(tx, job)) for job in new]
     own = _own_keys(tx, new)
-    live, over = [], []
-    for job, row in rows:
-        if job.uid in own and job.state != "skipped":
-            live.append(row)
-        else:
-            over.append(_skipped(job, row, duplicate=job.uid not in own))
-    tx.ways.insert_jobs(tx.connection, live)
+    live = [(job, row) for job, row in rows if job.uid in own and job.state != "skipped"]
+    alive = {job.uid for job, _ in live}
+    over = [
+        _skipped(job, row, duplicate=job.uid not in own)
+        for job, row in rows
+        if job.uid not in alive
+    ]
+    _insert(tx, live)
     tx.run_each(_KEEP, [row | {"ended_at": tx.now} for row in over])
-    tx.woken = tx.woken or bool(live)
+
+
+def _insert(tx: Tx, live: Sequence[tuple[NewJob, dict[str, Any]]]) -> None:
+    """Write jobs that are to be done; those this node begins at once are born leased."""
+    leases = births.granted(tx, [job for job, _ in live])
+    rows = [{**row, **leases.get(job.uid, births.FREE)} for job, row in live]
+    leased = tx.ways.insert_jobs(tx.connection, rows)
+    births.note(tx, [job for job, _ in live], leased, list(leases))
+    tx.woken = tx.woken or len(leased) < len(live)
 
 
 def _own_keys(tx: Tx, new: Sequence[NewJob]) -> set[str]:

@@ -140,7 +140,8 @@ class Server(Place):
 
     def writer(self, **parts: Any) -> Writer:
         """Give one that commits receipts, completions and changes apart."""
-        return PostgresWriter(self.pool, wake=self.bell.ring, **parts)
+        bell = self.bell
+        return PostgresWriter(self.pool, wake=bell.ring, ring=bell.ring_others, **parts)
 
     async def migrating(self, work: Callable[[Connection], T]) -> T:
         """Work under the advisory lock: other nodes that start now wait, then find it done."""

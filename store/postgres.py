@@ -7,10 +7,21 @@ head cannot end unseen meanwhile. Nobody but writers of jobs ever waits for a he
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Table, bindparam, func, literal, select, text, tuple_
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    CursorResult,
+    Table,
+    bindparam,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import Insert
 
-from store.schema import BORN_WITH, HEAD, events, feed_waiting, jobs, upserting
+from store.schema import BORN_WITH, HEAD, LEASE, events, feed_waiting, jobs, upserting
 
 ROUNDS = 3
 Lane = tuple[str, str]
@@ -41,22 +52,30 @@ def insert_events(connection: Connection, rows: Rows) -> None:
         connection.execute(_INSERT_EVENTS, _columns(rows))
 
 
-def insert_jobs(connection: Connection, rows: Rows) -> None:
+def insert_jobs(connection: Connection, rows: Rows) -> dict[str, int]:
     """Insert jobs: the first of a free lane heads it, the others wait behind its head."""
     free = [row for row in rows if row["lane"] is None]
+    ids = _insert_leased(connection, [row for row in free if row["birth"] == "l"])
     _insert(connection, [row for row in free if row["birth"] == "r"], "r")
-    _insert(connection, [row for row in free if row["birth"] != "r"], "d")
+    _insert(connection, [row for row in free if row["birth"] == "d"], "d")
     laned = [row for row in rows if row["lane"] is not None]
     heads = _take_free_lanes(connection, laned)
     _insert(connection, [row for row in laned if row["uid"] not in heads], "w")
+    return ids | {
+        r["uid"]: heads[r["uid"]] for r in laned if r["uid"] in heads and r["birth"] == "l"
+    }
 
 
-def _take_free_lanes(connection: Connection, rows: Rows) -> set[str]:
-    """Hold every lane: the heads of busy ones, and in free ones a new head; give the new ones."""
+def _take_free_lanes(connection: Connection, rows: Rows) -> dict[str, int]:
+    """Hold every lane: the heads of busy ones, and in free ones a new head; give the new ones.
+
+    Returns:
+        The ids of the new heads, by uid.
+    """
     undecided: dict[Lane, Mapping[str, Any]] = {}
     for row in rows:
         undecided.setdefault((row["connector"], row["lane"]), row)
-    heads: set[str] = set()
+    heads: dict[str, int] = {}
     for _ in range(ROUNDS):
         busy = _hold_heads(connection, list(undecided))
         free = [row for lane, row in sorted(undecided.items()) if lane not in busy]
@@ -79,10 +98,22 @@ def _hold_heads(connection: Connection, lanes: Sequence[Lane]) -> set[Lane]:
     return {tuple(row) for row in connection.execute(_HOLD_HEADS, given)}
 
 
-def _insert_heads(connection: Connection, rows: Rows) -> set[str]:
+def _insert_heads(connection: Connection, rows: Rows) -> dict[str, int]:
     if not rows:
-        return set()
-    return set(connection.execute(_INSERT_HEADS, _columns(rows, BORN_WITH)).scalars())
+        return {}
+    given = [{**row, "state": row["birth"]} for row in rows]
+    return _ids(connection.execute(_INSERT_HEADS, _columns(given, HEADED_WITH)))
+
+
+def _insert_leased(connection: Connection, rows: Rows) -> dict[str, int]:
+    if not rows:
+        return {}
+    given = [{**row, "state": "l"} for row in rows]
+    return _ids(connection.execute(_INSERT_LEASED, _columns(given, HEADED_WITH)))
+
+
+def _ids(found: CursorResult[Any]) -> dict[str, int]:
+    return {row.uid: row.id for row in found}
 
 
 def _insert(connection: Connection, rows: Rows, state: str) -> None:
@@ -120,10 +151,12 @@ _HOLD_HEADS = (
     .with_for_update(read=True, of=jobs)
 )
 _INSERT = {state: _from_rows(jobs, BORN_WITH, state=state) for state in ("r", "w", "d")}
+HEADED_WITH = (*BORN_WITH, *LEASE, "state")
+_INSERT_LEASED = _from_rows(jobs, HEADED_WITH).returning(jobs.c.uid, jobs.c.id)
 _INSERT_HEADS = (
-    _from_rows(jobs, BORN_WITH, state="r")
+    _from_rows(jobs, HEADED_WITH)
     .on_conflict_do_nothing(index_elements=["connector", "lane"], index_where=text(HEAD))
-    .returning(jobs.c.uid)
+    .returning(jobs.c.uid, jobs.c.id)
 )
 _EVENT = [column.name for column in events.columns if column.name != "n"]
 _events = _from_rows(events, _EVENT).returning(events.c.n).cte("told")

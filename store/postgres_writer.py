@@ -106,11 +106,11 @@ class PostgresWriter(Writer):
                     break
                 unit.tries += 1
                 await self._pause(unit)
-        self._tell([unit], woken=False)
+        self._tell([unit])
 
     async def _commit(self, batch: Sequence[Unit], *, patient: bool = False) -> None:
         """Commit units together, else one by one; tell who waits."""
-        woken, error = await self._try(batch, patient=patient)
+        tx, error = await self._try(batch, patient=patient)
         if error is not None and len(batch) > 1 and not lost(error):
             for unit in batch:
                 await self._commit([unit], patient=patient)
@@ -121,31 +121,33 @@ class PostgresWriter(Writer):
         for unit in again:
             unit.tries += 1
         settled = [u for u in batch if u not in again and not isinstance(u.error, Undone)]
-        self._tell(settled, woken=woken)
+        self._tell(settled, tx)
         if again:
             await self._pause(again[0])
             self._queues[again[0].kind].extend(again)
 
     async def _try(
         self, batch: Sequence[Unit], *, patient: bool
-    ) -> tuple[bool, BaseException | None]:
+    ) -> tuple[Tx | None, BaseException | None]:
         """Commit units together, a few times where others win; give the error that remained."""
         for tries in range(TRIES):
-            committing = False
+            committing, tx = False, None
             try:
                 async with self.engine.connect() as connection:
                     tx = await self._run(connection, batch, patient=patient)
                     committing = True
                     await connection.commit()
             except Exception as error:  # noqa: BLE001 -- told to whom it belongs
+                if tx is not None:
+                    tx.unbear()
                 # Lost before COMMIT means rolled back, so it may run again; lost in COMMIT may not.
                 again = (lost(error) and not committing and tries == 0) or lost_out(error)
                 if not again or tries == TRIES - 1:
-                    return False, error
+                    return None, error
                 await self._pause(batch[0])
             else:
                 self._follow(tx)
-                return tx.woken or tx.told, None
+                return tx, None
         raise AssertionError  # every last try returns
 
     async def _run(
@@ -160,11 +162,15 @@ class PostgresWriter(Writer):
         self, batch: Sequence[Unit], connection: Connection, *, patient: bool, alone: bool
     ) -> Tx:
         tx = self._tx(connection, jobs_last=True, patient=patient)
-        if alone:  # what it raises takes the whole transaction back: no savepoint
-            [batch[0].result] = batch[0].many(tx, [batch[0].item])
-        else:
-            apply(tx, batch)
-        tx.write_jobs()
+        try:
+            if alone:  # what it raises takes the whole transaction back: no savepoint
+                [batch[0].result] = batch[0].many(tx, [batch[0].item])
+            else:
+                apply(tx, batch)
+            tx.write_jobs()
+        except BaseException:
+            tx.unbear()
+            raise
         return tx
 
     def _follow(self, tx: Tx) -> None:

@@ -185,6 +185,9 @@ BORN_WITH = (
 )  # fmt: skip
 """The columns of a job that are filled when it is written, beside its state."""
 
+LEASE = ("attempt", "lease_owner", "lease_until", "first_sent_at", "held0")
+"""The columns by which a job is leased, beside its state."""
+
 HEAD = "lane IS NOT NULL AND state IN ('r','l','u','b')"
 """Who heads a lane; repeated word for word wherever the index jobs_head must be used."""
 

@@ -1,5 +1,6 @@
 """What SQLite does in its own way: one writer, so nobody to wait for."""
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -17,8 +18,9 @@ from sqlalchemy import (
     text,
 )
 
-from store.schema import BORN_WITH, HEAD, events, jobs, upserting
+from store.schema import BORN_WITH, HEAD, LEASE, events, jobs, upserting
 
+Rows = Sequence[Mapping[str, Any]]
 _head = jobs.alias("h")
 _lane_taken = (
     select(literal(1))
@@ -38,6 +40,11 @@ _INSERT = insert(jobs).values(
             else_="r",
         )
     }
+)
+_INSERT_LEASED = insert(jobs).returning(jobs.c.uid, jobs.c.id)
+_HEADS = select(jobs.c.connector, jobs.c.lane).where(
+    text(HEAD),
+    text("(connector, lane) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:lanes))"),
 )
 
 
@@ -61,7 +68,36 @@ def insert_events(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
         connection.execute(insert(events), rows)
 
 
-def insert_jobs(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert jobs: each looks for itself whether its lane has a head."""
-    if rows:
-        connection.execute(_INSERT, rows)
+def insert_jobs(connection: Connection, rows: Rows) -> dict[str, int]:
+    """Insert jobs: each looks for itself whether its lane has a head.
+
+    Those to be born leased go first, so that each is before what waits behind it.
+    """
+    leased = _free(connection, [row for row in rows if row["birth"] == "l"])
+    ids = _insert_leased(connection, list(leased.values()))
+    rest = [_unleased(row) for row in rows if row["uid"] not in leased]
+    if rest:
+        connection.execute(_INSERT, rest)
+    return ids
+
+
+def _unleased(row: Mapping[str, Any]) -> dict[str, Any]:
+    birth = "r" if row["birth"] == "l" else row["birth"]
+    return {name: row[name] for name in BORN_WITH} | {"birth": birth}
+
+
+def _free(connection: Connection, rows: Rows) -> dict[str, Mapping[str, Any]]:
+    """Give those of some jobs, by uid, whose lane has no head."""
+    lanes = [(row["connector"], row["lane"]) for row in rows if row["lane"] is not None]
+    taken: set[tuple[str, str]] = set()
+    if lanes:
+        found = connection.execute(_HEADS, {"lanes": json.dumps(lanes)})
+        taken = {(row.connector, row.lane) for row in found}
+    return {row["uid"]: row for row in rows if (row["connector"], row["lane"]) not in taken}
+
+
+def _insert_leased(connection: Connection, rows: Rows) -> dict[str, int]:
+    if not rows:
+        return {}
+    made = [{name: row[name] for name in (*BORN_WITH, *LEASE)} | {"state": "l"} for row in rows]
+    return {row.uid: row.id for row in connection.execute(_INSERT_LEASED, made)}

@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from store.tx import Tx
 from store.writer import MOST_UNITS, Unit, Writer, apply, not_stored
+
+Committed = tuple[list[Unit], Tx | None]
 
 
 @dataclass(slots=True)
@@ -56,12 +59,13 @@ class SqliteWriter(Writer):
             while stop is None:
                 batch, stop = self._gather()
                 if batch:
-                    woken = self._commit(connection, batch)
-                    self._loop.call_soon_threadsafe(self._told, batch, woken)
+                    done = self._commit(connection, batch)
+                    self._loop.call_soon_threadsafe(self._told, done)
         stop.done.set()
 
-    def _told(self, batch: list[Unit], woken: bool) -> None:
-        self._tell(batch, woken=woken)
+    def _told(self, done: list[Committed]) -> None:
+        for batch, tx in done:
+            self._tell(batch, tx)
 
     def _gather(self) -> tuple[list[Unit], Stop | None]:
         """Wait for the first unit, then take all that has come meanwhile."""
@@ -76,23 +80,27 @@ class SqliteWriter(Writer):
             batch.append(item)
         return batch, None
 
-    def _commit(self, connection: Connection, batch: list[Unit]) -> bool:
+    def _commit(self, connection: Connection, batch: list[Unit]) -> list[Committed]:
+        """Commit units together, else one by one; give what was, and in which transaction."""
         try:
-            return self._together(connection, batch)
+            return [(batch, self._together(connection, batch))]
         except BaseException as error:  # noqa: BLE001 -- told to whom it belongs; the thread stays
             # A locked or full disk is nobody's fault: all are told at once, none waits in turn.
             if len(batch) == 1 or isinstance(error, OperationalError):
                 for unit in batch:
                     unit.error = not_stored(error)
-                return False
-        woken = [self._commit(connection, [unit]) for unit in batch]
-        return any(woken)
+                return [(batch, None)]
+        return [one for unit in batch for one in self._commit(connection, [unit])]
 
-    def _together(self, connection: Connection, batch: list[Unit]) -> bool:
-        with connection.begin():
-            tx = self._tx(connection)
-            apply(tx, batch)
-            while tx.afterwards:
-                # One writer: what follows from these units cannot be missed, so it commits here.
-                tx.afterwards.pop(0)(tx)
-        return tx.woken
+    def _together(self, connection: Connection, batch: list[Unit]) -> Tx:
+        tx = self._tx(connection)
+        try:
+            with connection.begin():
+                apply(tx, batch)
+                while tx.afterwards:
+                    # One writer: what follows from these units cannot be missed: it commits here.
+                    tx.afterwards.pop(0)(tx)
+        except BaseException:
+            tx.unbear()
+            raise
+        return tx

@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, Table
 from sqlalchemy.sql import Executable
 
 from hub.ids import new_id
-from hub.model import Event, NewJob, write_json
+from hub.model import Event, Job, NewJob, write_json
 from hub.subscribers import Subscriber, deliveries
 from store import postgres, sqlite
 from store.crypto import Cipher
+
+if TYPE_CHECKING:
+    from store.births import Births
 
 Route = Callable[[Event, datetime], Sequence[NewJob]]
 Rows = Sequence[Mapping[str, Any]]
@@ -55,8 +58,12 @@ class Ways(Protocol):
     def insert_events(self, connection: Connection, rows: Rows) -> None:
         """Insert events, in order, to be told in the feed after commit."""
 
-    def insert_jobs(self, connection: Connection, rows: Rows) -> None:
-        """Insert jobs: the first of a free lane heads it, the others wait behind its head."""
+    def insert_jobs(self, connection: Connection, rows: Rows) -> dict[str, int]:
+        """Insert jobs: the first of a free lane heads it, the others wait behind its head.
+
+        Returns:
+            The ids of those that were born leased, by uid.
+        """
 
 
 WAYS: Mapping[str, Ways] = {"sqlite": sqlite, "postgresql": postgres}
@@ -71,6 +78,7 @@ class Tx:
         jobs_last: Jobs are written when `write_jobs` is called, all at once and in one order:
             a transaction that holds rows and goes on to others must not hold lanes as well.
         patient: Wait for rows that others hold, instead of leaving them out.
+        births: What may be born leased here; None: nothing.
     """
 
     def __init__(
@@ -82,6 +90,7 @@ class Tx:
         route: Route,
         jobs_last: bool = False,
         patient: bool = False,
+        births: "Births | None" = None,
     ) -> None:
         self.connection, self.now, self.cipher, self.route = connection, now, cipher, route
         self.jobs_last, self.patient = jobs_last, patient
@@ -90,6 +99,8 @@ class Tx:
         self.afterwards: list[Callable[[Tx], object]] = []
         self.subscribers: Sequence[Subscriber] | None = None  # not read yet, or changed since
         self._jobs: list[NewJob] = []
+        self.births = births
+        self.born: list[Job] = []
         self.causation: str | None = (
             None  # what events say they follow from, unless they know better
         )
@@ -163,6 +174,12 @@ class Tx:
         if self.subscribers is None:
             self.subscribers = listening(self)
         return deliveries(self.subscribers, event, self.now)
+
+    def unbear(self, kept: int = 0) -> None:
+        """Free the room of jobs that were born leased in what is taken back: all but the first."""
+        lost, self.born = self.born[kept:], self.born[:kept]
+        if self.births is not None:
+            self.births.back(lost)
 
     def write_jobs(self) -> None:
         """Write the jobs that were put off."""

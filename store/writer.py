@@ -10,7 +10,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +19,9 @@ from hub.clock import Clock
 from hub.errors import HubError, NotStored, Refused
 from store.crypto import Cipher
 from store.tx import Route, Tx, Undone
+
+if TYPE_CHECKING:
+    from store.births import Births
 
 MOST_UNITS = 500
 MOST_WAITING = 10_000
@@ -51,14 +54,22 @@ class Writer(ABC):
     """Takes units and commits them.
 
     Args:
-        wake: Called on the loop after a commit that made or moved jobs, or told events.
+        wake: Called on the loop after a commit that made or moved jobs somebody must claim.
+        ring: Called on the loop after a commit that told events.
     """
 
     def __init__(
-        self, *, clock: Clock, cipher: Cipher, route: Route, wake: Callable[[], None]
+        self,
+        *,
+        clock: Clock,
+        cipher: Cipher,
+        route: Route,
+        wake: Callable[[], None],
+        ring: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock, self.cipher, self.route = clock, cipher, route
-        self._wake = wake
+        self._wake, self._ring = wake, ring
+        self.births: Births | None = None
         self._loop = asyncio.get_running_loop()
 
     async def submit(self, work: Callable[[Tx], T], *, kind: Kind = "duty") -> T:
@@ -106,10 +117,12 @@ class Writer(ABC):
     # -- for writers -------------------------------------------------------------------------------
     def _tx(self, connection: Connection, **more: bool) -> Tx:
         now = self.clock.now()
-        return Tx(connection, now=now, cipher=self.cipher, route=self.route, **more)
+        return Tx(
+            connection, now=now, cipher=self.cipher, route=self.route, births=self.births, **more
+        )
 
-    def _tell(self, units: Iterable[Unit], *, woken: bool) -> None:
-        """Tell whoever waits; on the loop."""
+    def _tell(self, units: Iterable[Unit], tx: Tx | None = None) -> None:
+        """Tell whoever waits, and who must act on what was committed; on the loop."""
         for unit in units:
             if unit.done.done():
                 continue
@@ -118,8 +131,14 @@ class Writer(ABC):
                 unit.done.exception()  # told; nobody waits for it where the client hung up
             else:
                 unit.done.set_result(unit.result)
-        if woken:
+        if tx is None:
+            return
+        if tx.born and tx.births is not None:
+            tx.births.begin(tx.born)
+        if tx.woken:
             self._wake()
+        if tx.told:
+            self._ring()
 
 
 def apply(tx: Tx, units: Sequence[Unit]) -> None:
@@ -139,12 +158,14 @@ def apply(tx: Tx, units: Sequence[Unit]) -> None:
 
 
 def _change(tx: Tx, unit: Unit) -> None:
+    born = len(tx.born)
     try:
         with tx.connection.begin_nested():
             [unit.result] = unit.many(tx, [unit.item])
             tx.write_jobs()
     except (Refused, Undone) as no:
         tx.drop_jobs()
+        tx.unbear(born)
         unit.error = no
 
 

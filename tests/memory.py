@@ -83,7 +83,7 @@ class LoopWriter(SqliteWriter):
         """Commit what waits, and tell who waits for it."""
         batch, self.units = self.units[:MOST_UNITS], self.units[MOST_UNITS:]
         if batch:
-            self._told(batch, self._commit(self.connection, batch))
+            self._told(self._commit(self.connection, batch))
         if self.units:
             self.soon()
 

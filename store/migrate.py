@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from hub.errors import ConfigError, Fault
 
+COPYING = "copying"
+"""Where a store is while another is copied into it: see store.moving."""
 HERE = Path(__file__).parent / "migrations"
 
 
@@ -52,6 +54,9 @@ def heads() -> list[str]:
 
 def _behind(connection: Connection) -> bool:
     scripts, at = _scripts(), _found(connection)
+    if at == COPYING:
+        text = "the store is half of a copy"
+        raise ConfigError(Fault(code="store.copy", text=text, fix="hub store copy, once more"))
     if at is not None and at not in {step.revision for step in scripts.walk_revisions()}:
         text = f"the store is at migration {at}, which this release does not know"
         raise ConfigError(Fault(code="store.newer", text=text, fix="run the later release"))

@@ -35,6 +35,7 @@ COMMANDS = {
     "routes": "list routes; release or cancel what a ceiling holds",
     "connectors": "list connector types and their quality; pause, resume one; begin a new one",
     "sandbox": "serve the providers' doubles",
+    "store": "copy a stopped hub's store from SQLite to PostgreSQL",
     "migrate": "bring the store up to this release",
 }
 MODULES = {"import": "importing"}  # a module cannot have every name

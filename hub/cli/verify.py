@@ -15,7 +15,7 @@ MOST_NAMED = 20
 @app.command()
 def verify(config: ground.ConfigFile = ground.DEFAULT, as_json: ground.AsJson = False) -> None:
     """Check the stored invariants and name the rows that break one."""
-    told = ground.with_store(config, _check)
+    told = ground.with_store(config, told_of)
     if as_json:
         ground.print_json(told)
     else:
@@ -27,7 +27,7 @@ def verify(config: ground.ConfigFile = ground.DEFAULT, as_json: ground.AsJson = 
         raise typer.Exit(1)
 
 
-async def _check(store: Any) -> list[dict[str, Json]]:
+async def told_of(store: Any) -> list[dict[str, Json]]:
     """Run the queries, then work every order and payment out again from its facts."""
     from hub.shop.verify import (  # noqa: PLC0415
         drifted_fulfilments,

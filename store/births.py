@@ -66,7 +66,8 @@ def note(tx: Tx, new: Sequence[NewJob], leased: Mapping[str, int], wished: Seque
         return
     by_uid = {job.uid: job for job in new}
     tx.births.back([by_uid[uid] for uid in wished if uid not in leased])
-    tx.born += [_born(tx, by_uid[uid], ident) for uid, ident in leased.items()]
+    until = tx.births.until(tx.now)
+    tx.born += [_born(tx, by_uid[uid], ident, until) for uid, ident in leased.items()]
 
 
 def _able(job: NewJob, now: datetime) -> bool:
@@ -88,7 +89,7 @@ def _first_of_lanes(new: Sequence[NewJob]) -> list[NewJob]:
     return found
 
 
-def _born(tx: Tx, job: NewJob, ident: int) -> Job:
+def _born(tx: Tx, job: NewJob, ident: int, until: datetime) -> Job:
     return Job(
         id=ident,
         uid=job.uid,
@@ -109,6 +110,7 @@ def _born(tx: Tx, job: NewJob, ident: int) -> Job:
         first_sent_at=tx.now,
         give_up_at=job.give_up_at,
         prio=job.prio,
+        until=until,
     )
 
 

@@ -6,7 +6,7 @@ Its writer takes time to commit and time to say so; between the two it may crash
 import random
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -22,6 +22,9 @@ from store.writer import MOST_UNITS
 from tests.memory import LoopWriter, MemoryStore
 from tests.sim.loop import Machine, VirtualLoop
 from tests.sim.provider import ACTIONS, Provider, Toy, Wire
+
+if TYPE_CHECKING:
+    from store.sqlite_writer import Committed
 
 LEASE = timedelta(seconds=6)
 TIMEOUT = 3.0
@@ -64,15 +67,22 @@ class SlowWriter(LoopWriter):
             return
         befalls = self.world.befalls(BEFALLS)
         self.world.note("commit", len(batch), befalls)
-        woken = befalls != "not committed" and self._commit(self.connection, batch)
+        done: list[Committed] = [(batch, None)]
+        if befalls != "not committed":
+            done = self._commit(self.connection, batch)
+        woken = any(tx is not None and tx.woken for _, tx in done)
         if befalls in ("not committed", "not known"):
             for unit in batch:
                 unit.error = NotStored(befalls)
+            for _, tx in done:
+                if tx is not None:
+                    tx.unbear()
+            done = [(batch, None)]
         if befalls in ("crash", "stall"):
             self.world.strike(befalls, self.machine)
         if woken:
             self.world.ring(self.machine)
-        self.machine.after(self.world.chance.uniform(0.001, 0.02), self._told, batch, woken)
+        self.machine.after(self.world.chance.uniform(0.001, 0.02), self._told, done)
         if self.units:
             self.soon()
 

@@ -4,14 +4,14 @@ Pure: routers and events in, differences out. Each event is routed as when it wa
 origin it had, so that a plan shows what the other configuration would have done then.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from hub.model import Aggregate, Event, Json, NewJob, read_json
 from hub.personal import Mask
-from hub.routing import Router
+from hub.routing import Expression, Route, Router
 
 Found: TypeAlias = Literal["same", "changed", "new", "gone", "fails"]
 FOUND: tuple[Found, ...] = ("same", "changed", "new", "gone", "fails")
@@ -57,6 +57,35 @@ class Tally:
         self.counts[planned.found] += 1
         if planned.found != "same":
             self.told.append(planned)
+
+
+def sharing(old: Router, new: Router) -> tuple[Router, Router]:
+    """Let two routers run each mapping that they have in common once for each event."""
+    once: dict[int, _Once] = {}
+
+    def shared(route: Route) -> Route:
+        if route.map is None:
+            return route
+        return replace(route, map=once.setdefault(id(route.map), _Once(route.map)))
+
+    before, after = (Router(map(shared, router.routes)) for router in (old, new))
+    return before, after
+
+
+class _Once:
+    """A mapping that remembers what it made of the last event."""
+
+    def __init__(self, run: Expression) -> None:
+        self._run = run
+        self._data: Json = None
+        self._made: Json = None
+
+    def __call__(self, scope: Mapping[str, Json]) -> Json:
+        data = scope["event"]["data"]
+        if data is None or data is not self._data:
+            self._made = self._run(scope)  # a fault is remembered by nobody
+            self._data = data
+        return self._made
 
 
 def compare(event: Event, old: Router, new: Router, *, reveal: bool = False) -> Iterator[Planned]:

@@ -96,8 +96,9 @@ def _compared(
     told: Iterable[Json], old: "Router", new: "Router", *, reveal: bool
 ) -> "tuple[dict[str, Tally], int]":
     """Compare every event; count those whose data is no longer kept."""
-    from hub.plan import Tally, compare, event_of  # noqa: PLC0415
+    from hub.plan import Tally, compare, event_of, sharing  # noqa: PLC0415
 
+    old, new = sharing(old, new)
     found = {route.name: Tally() for route in (*new.routes, *old.routes)}
     unread = 0
     for one in _progress(list(told)):

@@ -22,6 +22,8 @@ LIBRARY = Path(mappings.__file__ or "").parent / "library"
 SchemaOf = Callable[[str], dict[str, Any] | None]
 Gives = Literal["bool", "text"]
 Mapped = compiler.Mapping
+MOST_COMPILED = 500
+_compiled: dict[tuple[str, tuple[str, ...]], tuple[Mapped | None, list[Fault]]] = {}
 
 
 class Mappings:
@@ -87,12 +89,22 @@ class Mappings:
         self._made[name] = self._compiled(table)
 
     def _compiled(self, table: Table) -> Mapped | None:
-        made, faults = compiler.mapping(table, file=table.source.file)
+        made, faults = _compiled_once(table)
         self._report.add(*faults)
         if made is not None:
             source, target = self._sources(made.from_schema), self._targets(made.to)
             self._report.add(*checks.check(made, source, target))
         return made
+
+
+def _compiled_once(table: Table) -> tuple[Mapped | None, list[Fault]]:
+    """Compile a file, unless its very text was compiled before: a reload changes few of them."""
+    key = table.source.file, table.source.lines
+    if key not in _compiled:
+        if len(_compiled) >= MOST_COMPILED:
+            _compiled.clear()
+        _compiled[key] = compiler.mapping(table, file=table.source.file)
+    return _compiled[key]
 
 
 def _fixtures(folder: Path) -> Callable[[str], Json]:

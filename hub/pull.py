@@ -11,7 +11,7 @@ from typing import Any
 
 from hub import log
 from hub.clock import Clock
-from hub.errors import CallError, HubError, RateLimited
+from hub.errors import HubError, RateLimited
 from hub.ids import new_id
 from hub.model import Json, Request, rfc3339, write_json
 from hub.perform import Account
@@ -118,7 +118,7 @@ class Puller:
         return fresh
 
     async def _page(self, follow: Following, cursor: str) -> Page:
-        """Ask for the next page; a refusal is told, anything else would be a bug."""
+        """Ask for the next page, within what the account can spare."""
         gate = follow.account.gate
         if gate.rooms(self.clock.now()).syncs <= 0:
             raise RateLimited("the account has no calls to spare")
@@ -127,9 +127,6 @@ class Puller:
         try:
             with follow.account.in_use():
                 page: Page = await connector.events(cursor or None, follow.overlap)
-        except CallError as error:
-            self.log.warning("source failed", connector=connector.name, error=str(error))
-            raise
         finally:
             gate.give(ACTION, LATER)
             gate.called(1, self.clock.now(), ACTION)

@@ -102,10 +102,20 @@ async def on_store(config: "Config", work: Callable[["Store"], Awaitable[Result]
 
 @asynccontextmanager
 async def pulling(config: "Config") -> AsyncIterator["Puller"]:
-    """Open the sources of events beside a hub that may be running."""
+    """Open the sources of events beside a hub that may be running.
+
+    Raises:
+        HubError: `service.outbound` lets nobody ask a provider.
+    """
     from hub import parts  # noqa: PLC0415
+    from hub.config import standin  # noqa: PLC0415
     from hub.http import Outbound  # noqa: PLC0415
 
+    for name, one in config.connectors.items():
+        if config.outbound != "live" and one.cls.sources() and not standin.local(one):
+            fix = "set it to live to do so"
+            text = f"service.outbound is {config.outbound}: {name} may not be asked; {fix}"
+            raise HubError(text)
     async with opened(config) as store, Outbound(store.clock) as out:
         made = parts.accounts(config, out)
         await store.know_accounts(list(made))

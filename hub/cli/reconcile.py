@@ -32,7 +32,7 @@ def reconcile(
     """Pull all providers' events, and have every payment asked about whose outcome is late.
 
     Beside a running hub, which makes the calls that ask, and opens a case where money and order
-    do not agree: see `hub cases`.
+    do not agree: see `GET /v1/cases`.
     """
     asyncio.run(_reconcile(ground.load(config), since, as_json=as_json))
 

@@ -116,3 +116,15 @@ async def test_commands_pull_beside_the_hub(house) -> None:
         1,
         "hub: there is no source of events called acme (have: stripe)\n",
     )
+
+
+@pytest.mark.parametrize("words", [("pull", "stripe"), ("reconcile",)])
+async def test_no_provider_is_asked_where_outbound_says_so(house, words) -> None:
+    text = house.config.read_text()
+    real = text.replace(f'base_url: "{house.shop.base}/stripe"', "receipts: true")
+    assert real != text
+    house.config.write_text(real)
+    assert await hub(house, *words) == (
+        1,
+        "hub: service.outbound is sandbox: stripe may not be asked; set it to live to do so\n",
+    )

@@ -3,6 +3,8 @@ PYTHON ?= python3
 ARGS ?=
 V := .venv
 B := $(V)/bin
+# Much of the suite waits, for leases and for ended processes: one worker more than cores, at most 4.
+WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 LOCKS := requirements.lock requirements-dev.lock requirements-uv.lock
 STAMP := $(V)/.stamp-$(shell cat $(LOCKS) | cksum | cut -d' ' -f1)
 COMPILE := pip compile -q --universal --generate-hashes --no-header --no-annotate \
@@ -28,7 +30,7 @@ demo: setup  ## play one order through the hub and stop
 	$(B)/hub demo $(ARGS)
 
 test: setup  ## run all tests; ARGS="tests/unit -n 2" for some of them, on two cores
-	$(B)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	$(B)/python -m pytest -n $(WORKERS) $(ARGS)
 
 soak: setup  ## kill the hub ten times amid 500 orders; ARGS="--orders 100 --kills 3 --seed 1" for less
 	$(B)/python -m tests.e2e.kill_loop $(ARGS)

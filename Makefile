@@ -16,7 +16,7 @@ index=$${PIP_INDEX_URL:-$$($(B)/pip config get global.index-url 2>/dev/null || t
   UV_HTTP_CONNECT_TIMEOUT=3 UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 UV_SYSTEM_CERTS=1 $(B)/uv
 endef
 
-.PHONY: help setup run demo test soak silence reloads kills model sim check chaos bench fuzz docs lock clean flood
+.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -43,6 +43,9 @@ model: setup  ## hold the store against a plain model of it, and plant faults; A
 
 silence: setup  ## sell 10,000 orders whose webhooks never come; ARGS="--orders 500" for less
 	$(B)/python -m tests.e2e.silence $(ARGS)
+
+past: setup  ## import 10,000 old orders and back-fill 30 days on an empty hub; ARGS="--orders 500 --store sqlite" for less
+	$(B)/python -m tests.e2e.past $(ARGS)
 
 kills: setup  ## kill -9 three hubs on one PostgreSQL fifty times amid 50,000 jobs; ARGS="--store sqlite" for one on a file
 	$(B)/python -m tests.chaos.kill_loop $(ARGS)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from store.money_schema import cases
+from store.money_schema import cases, payments
 from store.tx import Tx
 
 
@@ -13,6 +13,13 @@ def open_of(tx: Tx, order: str) -> list[Row[Any]]:
     """Read an order's open cases, oldest first."""
     query = select(cases).where(cases.c.order_id == order, cases.c.state == "open")
     return tx.rows(query.order_by(cases.c.id))
+
+
+def claimed(tx: Tx, order: str) -> list[Row[Any]]:
+    """Read the open cases of money that nobody knew the order of, and that is this order's now."""
+    mine = select(payments.c.id).where(payments.c.order_id == order)
+    stray = (cases.c.kind == "unmatched_payment", cases.c.state == "open")
+    return tx.rows(select(cases).where(*stray, cases.c.subject.in_(mine)))
 
 
 def last(tx: Tx, kind: str, subject: str) -> Row[Any] | None:

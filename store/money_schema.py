@@ -123,4 +123,5 @@ cases = table(
     Index("cases_open", "kind", "subject", unique=True,
           sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
     Index("cases_order", "order_id"),
+    Index("cases_subject", "subject", "kind"),
 )  # fmt: skip

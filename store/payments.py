@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, delete, exists, or_, select, text, update
 
-from store.money_schema import OPEN, disputes, payment_facts, payment_refs, payments, refunds
+from store.money_schema import OPEN, cases, disputes, payment_facts, payment_refs, payments, refunds
 from store.schema import jobs, upserting
 from store.shop_schema import orders
 from store.tx import Tx
@@ -72,14 +72,16 @@ def claiming(tx: Tx, words: Collection[str]) -> list[Row[Any]]:
     return tx.rows(query)
 
 
-def unmatched(tx: Tx, before: datetime) -> list[Row[Any]]:
-    """Read the payments that no order has claimed since `before`."""
+def unmatched(tx: Tx, before: datetime, *, limit: int = 500) -> list[Row[Any]]:
+    """Read the payments that no order has claimed since `before` and no case tells of yet."""
+    mine = (cases.c.subject == payments.c.id, cases.c.kind == "unmatched_payment")
     query = select(payments).where(
         payments.c.order_id.is_(None),
         payments.c.merged_into.is_(None),
         payments.c.created_at <= before,
+        ~exists().where(*mine),
     )
-    return tx.rows(query)
+    return tx.rows(query.order_by(payments.c.created_at).limit(limit))
 
 
 def silent(tx: Tx, before: datetime, *, limit: int = 500) -> list[Row[Any]]:

@@ -11,6 +11,8 @@ from store import aggregates, cases
 from store.aggregates import Stored
 from store.tx import Tx
 
+SETTLED: dict[str, Json] = {"resolution": "settled by later facts", "resolved_by": "hub"}
+
 
 def open_case(tx: Tx, problem: Problem, order: str | None, cause: Cause) -> None:
     """Open a case; where one of its kind and subject is open, its evidence grows instead.
@@ -42,7 +44,9 @@ def match(tx: Tx, order: str, problems: Iterable[Problem], cause: Cause) -> list
     wrong = {(problem.kind, problem.subject): problem for problem in problems}
     for row in cases.open_of(tx, order):
         if row.kind in FOUND and (row.kind, row.subject) not in wrong:
-            close(tx, row, {"resolution": "settled by later facts", "resolved_by": "hub"}, cause)
+            close(tx, row, dict(SETTLED), cause)
+    for row in cases.claimed(tx, order):
+        close(tx, row, {**SETTLED, "order_id": order}, cause)
     for problem in wrong.values():
         open_case(tx, problem, order, cause)
     return sorted({row.kind for row in cases.open_of(tx, order)} & HOLDS)

@@ -1,7 +1,7 @@
 """A hub and the doubles in this process, on a clock that may be told: for what takes hours."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,14 +54,21 @@ class House:
 
 @asynccontextmanager
 async def inside(
-    home: Path, *, clock: Clock | None = None, store: str | None = None
+    home: Path,
+    *,
+    clock: Clock | None = None,
+    store: str | None = None,
+    before: Callable[[dict[str, Double]], None] | None = None,
 ) -> AsyncIterator[House]:
     """Start doubles and hub; it pulls from Stripe every quarter of an hour.
 
     Args:
         store: The URL of another store than a SQLite file.
+        before: What happens at the doubles before there is a hub.
     """
     doubles = {kind: double(kind, clock=clock) for kind in PROVIDERS}
+    if before is not None:
+        before(doubles)
     async with _served(application(doubles)) as base:
         ground = prepare(home, listen=f"127.0.0.1:{free_port()}", base=base)
         ground.config.write_text(ground.config.read_text().replace("type: stripe", FOLLOWED))

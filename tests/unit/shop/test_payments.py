@@ -290,8 +290,24 @@ def test_an_unmatched_payment_is_kept_and_after_a_while_a_case(desk):
     assert desk.events() == ["payment.captured", "payment.unmatched"]
     assert desk.do("review_unmatched") == {"unmatched": 0}
     desk.clock.advance(15 * 60)
-    for _ in range(2):
-        assert desk.do("review_unmatched") == {"unmatched": 1}
+    assert desk.do("review_unmatched") == {"unmatched": 1}
+    assert desk.do("review_unmatched") == {"unmatched": 0}
     case = desk.row("cases")
     assert (case.kind, case.subject) == ("unmatched_payment", payment.id)
     assert case.evidence["names"] == "ord_of_another_hub"
+
+
+def test_the_case_of_an_unmatched_payment_ends_when_its_order_appears(desk):
+    desk.fact(**CAPTURED, order="W-1")
+    desk.clock.advance(15 * 60)
+    desk.do("review_unmatched")
+    line = {"sku": "MUG", "title": "Mug", "qty": 2}
+    line["unit_price"] = {"amount": 1250, "currency": "EUR"}
+    made = desk.do(
+        "create_order", external_ref="W-1", currency="EUR", customer={"email": "a@example.com"},
+        lines=[line],
+    )  # fmt: skip
+    case = desk.row("cases")
+    assert (case.state, case.resolved_by, case.order_id) == ("resolved", "hub", made["order"]["id"])
+    assert desk.told("case.resolved")
+    assert desk.row("orders").payment_status == "paid"

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from hub import log
+from hub import log, metrics
 
 Signal = Literal[
     "connector.held", "route.held", "job.dead", "job.uncertain", "case.opened", "queue.oldest",
@@ -21,4 +21,5 @@ def tell(signal: Signal, *, about: str, text: str, fix: str | None = None) -> No
         text: What happened, without secrets and personal data.
         fix: The command or step that comes next.
     """
+    metrics.alerts.labels(signal).inc()
     _log.warning("alert", signal=signal, about=about, text=text, fix=fix)

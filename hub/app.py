@@ -23,10 +23,12 @@ from hub.ids import new_id
 from hub.model import Job
 from hub.perform import Account
 from hub.pull import EVERY as PULLING
+from hub.pulse import Pulse
 from hub.reconcile import Reconciler
 from hub.reload import Reloads
 from hub.routing import Route
 from hub.runner import Runner
+from hub.scraping import Scraper, measured
 from hub.standins import StandIns
 from hub.subscribers import CONNECTOR as OUT
 from hub.timers import Timers
@@ -59,6 +61,7 @@ class Hub:
     ) -> None:
         self.config, self.clock = config, clock or SystemClock()
         self.log = log.get("hub")
+        self.pulse = Pulse(self._ask_store)
         self.node = new_id("node", self.clock.now())
         self.read = read
         self.outbound = Outbound(self.clock)
@@ -129,6 +132,7 @@ class Hub:
         self._begin_duties(Reconciler(self.runner, self._route_of))
 
     def _begin_duties(self, reconciler: Reconciler) -> None:
+        self.duties.begin(self.pulse.forever())
         self.duties.begin(reconciler.forever())
         if self.store.alone:
             self.duties.begin(neighbours.watch(self.store, self.clock))
@@ -157,13 +161,15 @@ class Hub:
     # -- serving -----------------------------------------------------------------------------------
     def application(self) -> web.Application:
         """Give what is served; `start` must have run."""
-        app = web.Application(client_max_size=self.config.service.limits.body)
+        limit = self.config.service.limits.body
+        app = web.Application(client_max_size=limit, middlewares=[measured])
         app.add_routes(
             [
                 web.post("/webhooks/{name}", self._post),
                 web.get("/webhooks/{name}", self._greet),
                 web.get("/webhook-keys/{id}", self._serve_keys),
                 *self._health().routes(),
+                *self._scraper().routes(),
                 *public_routes(VERSION),
             ]
         )
@@ -172,7 +178,22 @@ class Hub:
 
     def _health(self) -> Health:
         details = {"config": self.reloads.shown}
-        return Health([self._hindrance], details=details, api=lambda: self.api)
+        return Health(
+            [self._hindrance],
+            details=details,
+            api=lambda: self.api,
+            lagging=self.pulse.lagging,
+        )
+
+    def _scraper(self) -> Scraper:
+        return Scraper(
+            self.store,
+            self.runner.gates,
+            pulse=self.pulse,
+            reloads=self.reloads,
+            hindered=self._hindrance,
+            clock=self.clock,
+        )
 
     async def _post(self, asked: web.Request) -> web.StreamResponse:
         return await self.fitted.receiver.post(asked)
@@ -224,7 +245,7 @@ class Hub:
             return "the writer has stopped"
         if not self.worker.alive() or not self.duties.alive():
             return "a duty has stopped"
-        return None
+        return self.pulse.silent
 
     # -- parts -------------------------------------------------------------------------------------
     async def _open_store(self) -> Store:
@@ -266,6 +287,9 @@ class Hub:
 
     def _route_of(self, name: str | None) -> Route | None:
         return self.fitted.router.by_name.get(name or "")
+
+    async def _ask_store(self) -> None:
+        await self.store.answer()
 
     async def _close_accounts(self) -> None:
         async with AsyncExitStack() as ends:

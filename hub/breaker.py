@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from hub.budget import Budget
+from hub.budget import PLENTY, Budget
 from hub.circuit import Breaker
 from hub.effects import Limit
 from store.claims import FIRST, Room
@@ -113,6 +113,12 @@ class Gate:
         ]
         soonest = min((w for w in each if w is not None), default=None)
         return max(waits) if waits else soonest
+
+    def spare(self, now: datetime) -> float:
+        """Give the part of the tightest budget that is left; 1 where there is none."""
+        at = now.timestamp()
+        parts = (1 - b.used(at) / b.calls for b in self.budgets if 0 < b.calls < PLENTY)
+        return max(min(parts, default=1.0), 0.0)
 
     # -- jobs --------------------------------------------------------------------------------------
     def take(self, action: str = "", prio: int = FIRST) -> None:

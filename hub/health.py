@@ -20,6 +20,7 @@ class Health:
         hindrances: Each says why the hub is not ready, or None.
         details: What staff may see beside, by name.
         api: Knows whose key it is.
+        lagging: Says that the event loop does not keep up, or None.
     """
 
     def __init__(
@@ -28,18 +29,25 @@ class Health:
         *,
         details: Mapping[str, Callable[[], Json]],
         api: Callable[[], Api],
+        lagging: Callable[[], str | None],
     ) -> None:
         self._hindrances, self._details, self._api = hindrances, details, api
+        self._lagging = lagging
 
     def routes(self) -> list[web.RouteDef]:
         """Give both routes."""
         return [web.get("/livez", self._livez), web.get("/readyz", self._readyz)]
 
+    def hindrances(self) -> list[str]:
+        """Say why the hub is not ready; nothing where it is."""
+        return [why for hindrance in self._hindrances if (why := hindrance()) is not None]
+
     async def _livez(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        why = self._lagging()
+        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        whys = [why for hindrance in self._hindrances if (why := hindrance()) is not None]
+        whys = self.hindrances()
         status = 503 if whys else 200
         if "details" in request.query:
             return await self._detailed(request, whys, status)

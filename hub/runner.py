@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from hub import crash, log, retry
+from hub import crash, log, metrics, retry
 from hub.breaker import Gate, Gates
 from hub.ceiling import recipient_of
 from hub.clock import Clock
@@ -133,7 +133,7 @@ class Runner:
             action = self.shop[job.action]
             item = input_of(action.model, job.payload)
             done = self._completion(job, started, None, DONE)
-            await self._stored(lambda: self.store.settle_shop(action.work, item, done))
+            await self._stored(done, lambda: self.store.settle_shop(action.work, item, done))
         except NotStored:
             raise
         except Exception as error:  # noqa: BLE001 -- judged: a refusal, or a bug of ours
@@ -145,7 +145,9 @@ class Runner:
         try:
             work = await self.reread(job)
             done = self._completion(job, started, None, DONE)
-            await self._stored(lambda: self.store.settle_shop(lambda tx, _: work(tx), None, done))
+            await self._stored(
+                done, lambda: self.store.settle_shop(lambda tx, _: work(tx), None, done)
+            )
         except NotStored:
             raise
         except Exception as error:  # noqa: BLE001 -- still unreadable: dead again, with the reason
@@ -204,7 +206,7 @@ class Runner:
     ) -> None:
         self._hold(job, verdict)
         done = self._completion(job, started, attempt, verdict, jobs or [], outcome)
-        counted = await self._stored(lambda: self.store.settle(done))
+        counted = await self._stored(done, lambda: self.store.settle(done))
         crash.at("F_after")
         self.log.info(
             "job settled" if counted else "attempt fenced",
@@ -216,18 +218,29 @@ class Runner:
             ms=done.ms,
         )
 
-    async def _stored(self, settle: Callable[[], Awaitable[bool]]) -> bool:
+    async def _stored(self, done: Completion, settle: Callable[[], Awaitable[bool]]) -> bool:
         """Settle, again while the store cannot commit: a call that was made must not be lost.
 
         The fence makes a second settlement harmless, and the lease is renewed meanwhile.
         """
         for wait in SETTLE_AGAIN:
             try:
-                return await settle()
+                return self._measured(done, await settle())
             except NotStored:
                 self.log.warning("settle failed", again_in=wait)
             await self.clock.sleep(wait)
-        return await settle()
+        return self._measured(done, await settle())
+
+    def _measured(self, done: Completion, counted: bool) -> bool:
+        job = done.job
+        if counted:
+            took, age = timedelta(milliseconds=done.ms), self.clock.now() - job.created_at
+            metrics.attempted(
+                job.connector, job.action, done.outcome, done.state, took=took, age=age
+            )
+        else:
+            metrics.fenced.labels(job.connector).inc()
+        return counted
 
     def _completion(
         self,

@@ -6,6 +6,7 @@ against another is run again.
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from hub import metrics
 from store.postgres import Unsettled
 from store.tx import AGAIN, Tx, Undone
 from store.writer import MOST_UNITS, Unit, Writer, apply, not_stored
@@ -131,7 +133,7 @@ class PostgresWriter(Writer):
     ) -> tuple[Tx | None, BaseException | None]:
         """Commit units together, a few times where others win; give the error that remained."""
         for tries in range(TRIES):
-            committing, tx = False, None
+            committing, tx, began = False, None, time.perf_counter()
             try:
                 async with self.engine.connect() as connection:
                     tx = await self._run(connection, batch, patient=patient)
@@ -146,6 +148,7 @@ class PostgresWriter(Writer):
                     return None, error
                 await self._pause(batch[0])
             else:
+                metrics.committed(len(batch), time.perf_counter() - began)
                 self._follow(tx)
                 return tx, None
         raise AssertionError  # every last try returns

@@ -3,12 +3,14 @@
 import asyncio
 import queue
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from hub import metrics
 from store.tx import Tx
 from store.writer import MOST_UNITS, Unit, Writer, apply, not_stored
 
@@ -93,7 +95,7 @@ class SqliteWriter(Writer):
         return [one for unit in batch for one in self._commit(connection, [unit])]
 
     def _together(self, connection: Connection, batch: list[Unit]) -> Tx:
-        tx = self._tx(connection)
+        tx, began = self._tx(connection), time.perf_counter()
         try:
             with connection.begin():
                 apply(tx, batch)
@@ -103,4 +105,5 @@ class SqliteWriter(Writer):
         except BaseException:
             tx.unbear()
             raise
+        metrics.committed(len(batch), time.perf_counter() - began)
         return tx

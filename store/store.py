@@ -154,6 +154,11 @@ class Store:
         """Give a connection for reads."""
         return self.place.reading.connect()
 
+    async def answer(self) -> None:
+        """Read nothing; raises where the store is not to be had."""
+        async with self.read() as connection:
+            await connection.execute(select(1))
+
     async def kept_request(self, inbox_id: str) -> Request:
         """Give a kept request as it came.
 

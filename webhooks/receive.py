@@ -12,7 +12,7 @@ from math import ceil
 
 from aiohttp import web
 
-from hub import crash, log
+from hub import crash, log, metrics
 from hub.clock import Clock
 from hub.effects import upsert
 from hub.errors import HubError, NotStored, Retry, SignatureError
@@ -165,6 +165,7 @@ class Receiver:
         self, door: Door, asked: web.Request, request: Request, reason: str
     ) -> web.HTTPException:
         """Remember a refusal and give its answer: 401, or 429 once the address has had enough."""
+        metrics.refused(door.name, reason)
         now = self.clock.now()
         forwarded = asked.headers.getall("X-Forwarded-For", [])
         address = guard.caller(asked.remote or "", forwarded, self.proxies)
@@ -219,8 +220,11 @@ class Receiver:
         try:
             done = await self.store.receive(receipt)
         except NotStored as error:
+            metrics.webhooks.labels(receipt.connector, "failed").inc()
             self.log.exception("webhook not stored", connector=receipt.connector)
             raise web.HTTPServiceUnavailable(headers={"Retry-After": RETRY_AFTER}) from error
+        known = done.duplicates and not done.fresh
+        metrics.webhooks.labels(receipt.connector, "duplicate" if known else "stored").inc()
         self.log.info(
             "webhook stored",
             connector=receipt.connector,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.docs import codes, commands, effects, schemes, settings
+from tests.docs import codes, commands, effects, metrics, schemes, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
@@ -15,6 +15,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
     "docs/guarantees.md": {"effects": effects.full},
     "docs/configuration.md": {"keys": settings.table},
     "docs/errors.md": {"codes": codes.table},
+    "docs/metrics.md": {"metrics": metrics.table},
     "docs/cli.md": {"commands": commands.table},
     "docs/webhooks.md": {"schemes": schemes.full, "options": schemes.options},
 }

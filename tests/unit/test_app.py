@@ -6,6 +6,7 @@ import socket
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -17,6 +18,7 @@ from hub.config import Config
 from hub.demo.ground import prepare
 from hub.errors import ConfigError
 from hub.model import Event
+from hub.pulse import Pulse
 from hub.serving import running
 from hub.shop.vocabulary import VOCABULARY
 from store.crypto import new_key
@@ -34,11 +36,11 @@ def config(tmp_path: Path) -> Config:
     return configuration.load(ground.config, env=env, shop=VOCABULARY)
 
 
-async def ready(config: Config) -> tuple[int, str]:
+async def ready(config: Config, path: str = "/readyz") -> tuple[int, str]:
     listens = config.service.listen
     async with (
         aiohttp.ClientSession() as http,
-        http.get(f"http://{listens.host}:{listens.port}/readyz") as answer,
+        http.get(f"http://{listens.host}:{listens.port}{path}") as answer,
     ):
         return answer.status, await answer.text()
 
@@ -93,6 +95,52 @@ async def test_readyz_tells_of_a_duty_that_has_stopped(config) -> None:
         hub.worker._duties[1].cancel()
         await asyncio.gather(hub.worker._duties[1], return_exceptions=True)
         assert await ready(config) == (503, "a duty has stopped\n")
+
+
+async def test_readyz_tells_of_a_store_that_does_not_answer_and_livez_does_not(
+    config, monkeypatch
+) -> None:
+    gone = True
+
+    async def answer(_store) -> None:
+        if gone:
+            raise OSError("no route to host")
+
+    monkeypatch.setattr("store.store.Store.answer", answer)
+    monkeypatch.setattr("hub.pulse.BEAT", 0.01)
+    async with running(Hub(config)) as hub:
+        while hub.pulse.silent is None:
+            await asyncio.sleep(0.01)
+        assert await ready(config) == (503, "the store does not answer: OSError\n")
+        assert (await ready(config, "/livez"))[0] == 200
+        gone = False
+        while hub.pulse.silent is not None:
+            await asyncio.sleep(0.01)
+        assert await ready(config) == (200, "ok\n")
+
+
+async def test_livez_tells_of_a_loop_that_lags(config, monkeypatch) -> None:
+    async with running(Hub(config)) as hub:
+        monkeypatch.setattr(hub.pulse, "lag", lambda: 1.25)
+        assert await ready(config, "/livez") == (503, "the event loop lags by 1.2 s\n")
+
+
+async def test_the_pulse_measures_how_late_its_beats_are(monkeypatch) -> None:
+    times = iter((10.0, 10.5, 20.0, 23.0))  # a beat in time, then one 2.5 s late
+    beats = 0
+
+    async def answer() -> None:
+        nonlocal beats
+        beats += 1
+        if beats == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("hub.pulse.time", SimpleNamespace(monotonic=lambda: next(times)))
+    monkeypatch.setattr("hub.pulse.BEAT", 0.0)
+    pulse = Pulse(answer)
+    with pytest.raises(asyncio.CancelledError):
+        await pulse.forever()
+    assert pulse.lag() == 3.0
 
 
 async def test_the_watch_on_neighbours_goes_on_after_an_error(config, monkeypatch) -> None:

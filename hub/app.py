@@ -29,6 +29,7 @@ from hub.reload import Reloads
 from hub.routing import Route
 from hub.runner import Runner
 from hub.scraping import Scraper, measured
+from hub.silences import Silences, heard_again
 from hub.standins import StandIns
 from hub.subscribers import CONNECTOR as OUT
 from hub.timers import Timers
@@ -66,6 +67,7 @@ class Hub:
         self.read = read
         self.outbound = Outbound(self.clock)
         self._drains_since: datetime | None = None
+        self.began = self.clock.now()
         self.duties = Duties(self.clock)
         self.standins = StandIns(self.clock)
         self._ends = AsyncExitStack()
@@ -144,6 +146,8 @@ class Hub:
         self.duties.every(REVIEW, self._review)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
         self.duties.every(HOURLY, self._keep_to_terms)
+        self.duties.every(MINUTE, self._listen)
+        self.duties.every(HOURLY, self._forget_arrivals)
 
     def drain(self) -> None:
         """Say that it ends: from here on all that is in flight shares one grace."""
@@ -271,10 +275,20 @@ class Hub:
         return await self.fitted.receiver.reread(job)
 
     async def _note_secrets(self) -> None:
-        await self.fitted.receiver.note_secrets()
+        over = await self.fitted.receiver.note_secrets()
+        heard_again(over, self.clock.now())
 
     async def _by_the_clock(self) -> None:
         await Timers(self.store, self.fitted.shop).once()
+
+    def _silences(self) -> Silences:
+        return Silences(self.store, self.config, self.clock, began=self.began)
+
+    async def _listen(self) -> None:
+        await self._silences().once()
+
+    async def _forget_arrivals(self) -> None:
+        await self._silences().forget()
 
     async def _serve_keys(self, asked: web.Request) -> web.StreamResponse:
         return await self.fitted.deliveries.serve_keys(asked)

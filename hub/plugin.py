@@ -364,6 +364,10 @@ class Connector:
         """Read the payment facts out of one of our events; pure. Payment connectors only."""
         return ()
 
+    def stray(self, event: Event) -> str | None:
+        """Say why an event is none of this account's, such as a test one at a live account."""
+        return None
+
     def answer(self, request: Request) -> Reply | None:
         """Answer a provider's challenge, after its signature passed."""
         return None

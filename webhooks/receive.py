@@ -20,7 +20,8 @@ from hub.ids import new_id
 from hub.model import Event, Job, NewJob, Origin, Request, write_json
 from hub.payments import fact_jobs, find_jobs
 from hub.routing import direct_job
-from store import inbox, secret_uses
+from store import arrivals, inbox, secret_uses
+from store.arrivals import Ended
 from store.inbox import Receipt, Taken
 from store.store import Store
 from store.tx import Tx
@@ -143,11 +144,18 @@ class Receiver:
         taken = self._taken(door, request, self.clock.now(), "live")
         return lambda tx: inbox.take_in(tx, door.connector.name, job.inbox_id or "", taken)
 
-    async def note_secrets(self) -> None:
-        """Note in the store which secrets were seen since the last time."""
+    async def note_secrets(self) -> list[Ended]:
+        """Note in the store which secrets were seen since; give the silences that are over."""
         seen, self.seen = self.seen, {}
-        if seen:
-            await self.store.write(lambda tx: secret_uses.note(tx, seen))
+        heard: dict[str, datetime] = {}
+        for (name, _), at in seen.items():
+            heard[name] = max(at, heard.get(name, at))
+
+        def note(tx: Tx) -> list[Ended]:
+            secret_uses.note(tx, seen)
+            return arrivals.note(tx, heard)
+
+        return await self.store.write(note) if seen else []
 
     # -- inside ------------------------------------------------------------------------------------
     def _request(self, door: Door, asked: web.Request, body: bytes) -> Request:
@@ -201,7 +209,16 @@ class Receiver:
             if believed
             else find_jobs(name, facts, now=now, event_id=event.id, origin=origin)
         )
-        return Taken(event=event, jobs=[*known, *routed])
+        jobs = [*known, *routed]
+        if (why := door.connector.stray(found)) is not None:
+            return self._stray(Taken(event=event, jobs=jobs), why, now)
+        return Taken(event=event, jobs=jobs)
+
+    def _stray(self, taken: Taken, why: str, now: datetime) -> Taken:
+        """Keep an event of another account: it settles nothing, its jobs are skipped."""
+        self.refusals.stray(taken.event.connector or "", why, now)
+        event = replace(taken.event, job=None, failed=False)
+        return Taken(event=event, jobs=[replace(j, state="skipped", error=why) for j in taken.jobs])
 
     def _unread(self, door: Door, kept: Receipt, error: Exception) -> NewJob:
         """Write the visible dead job of a request that verifies but cannot be read."""

@@ -90,6 +90,13 @@ class Refusals:
             fix = f"hub webhooks watch {door.name}"
             alerts.tell("webhook.rejected", about=door.name, text=text, fix=fix)
 
+    def stray(self, name: str, why: str, now: datetime) -> None:
+        """Tell of events that are signed right and yet not for this connector."""
+        self.log.warning("event skipped", connector=name, reason=why)
+        if self._alerts.spend(name, now.timestamp()).allowed:
+            fix = "send it the events of its own mode, with that endpoint's secret"
+            alerts.tell("webhook.rejected", about=name, text=f"events are skipped: {why}", fix=fix)
+
     def last(self, name: str) -> list[Refusal]:
         """Give the last refusals of a connector, the newest first."""
         return list(reversed(self._last.get(name, ())))

@@ -209,6 +209,10 @@ class Stripe(Connector):
         """See whether it is of the other mode."""
         return inbound.suspect(request, self.settings.mode)
 
+    def stray(self, event: Event) -> str | None:
+        """See whether it is of the other mode."""
+        return inbound.stray(event, self.settings.mode)
+
     def facts(self, event: Event) -> Iterable[PaymentFact]:
         """Read the payment facts out of an event, by its type with or without our name."""
         return facts.of_event(event.type.removeprefix(f"{self.name}."), event.data, event.at)

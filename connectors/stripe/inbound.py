@@ -45,11 +45,20 @@ def verify(request: Request, secret: Secret, *, now: float) -> None:
 
 def suspect(request: Request, mode: str) -> str | None:
     """Say whether a refused event calls itself one of the other mode."""
-    live = request.json().get("livemode")
-    if isinstance(live, bool) and live is not (mode == "live"):
-        theirs = "live" if live else "test"
-        return f"a {theirs} secret on a {mode} connector: the event is of {theirs} mode"
-    return None
+    theirs = _other(request.json().get("livemode"), mode)
+    return theirs and f"a {theirs} secret on a {mode} connector: the event is of {theirs} mode"
+
+
+def stray(event: Event, mode: str) -> str | None:
+    """Say whether a signed event is of the other mode."""
+    theirs = _other(event.data.get("livemode"), mode)
+    return theirs and f"the event is of {theirs} mode, the connector of {mode} mode"
+
+
+def _other(live: Json, mode: str) -> str | None:
+    """Give an event's mode where it is not this one; a thin event bears none."""
+    theirs = "live" if live else "test"
+    return theirs if isinstance(live, bool) and theirs != mode else None
 
 
 def sign(body: bytes, secret: Secret, *, now: float) -> Mapping[str, str]:

@@ -28,7 +28,7 @@ LISTS = {
     "/v1/refunds": "refund",
     "/v1/events": "event",
 }
-BALANCE = {"object": "balance", "available": [], "pending": [], "livemode": False}
+BALANCE = {"object": "balance", "available": [], "pending": []}
 PAGE = """<!doctype html><html lang="en"><title>Sandbox checkout</title>
 <h1>Pay {amount} {currency}</h1><form method="post" action="{ident}/pay">
 <button name="payment_method" value="pm_card_visa">Pay</button>
@@ -49,6 +49,7 @@ class Sandbox(Double):
         self.keys = Keys(self.clock)
         self.events: dict[str, Params] = {}
         self._requests, self._asked = 0, Asked()
+        self.live = False
 
     def routes(self) -> list[web.RouteDef]:
         """Give Stripe's routes, the buyer's and the merchant's."""
@@ -61,7 +62,7 @@ class Sandbox(Double):
             web.get(f"{path}/{{id}}", self._api(sandbox_shapes.EXPAND, self._getter(kind)))
             for path, kind in LISTS.items()
         ]
-        balance = web.get("/v1/balance", self._api(sandbox_shapes.EXPAND, lambda *_: dict(BALANCE)))
+        balance = web.get("/v1/balance", self._api(sandbox_shapes.EXPAND, self._balance))
         people = [web.post(path, self._person(act)) for path, act in self._people()]
         return [*writes, *lists, *reads, balance, *people, web.get(self._PAGES, self._page)]
 
@@ -116,6 +117,9 @@ class Sandbox(Double):
         self.keys.broken = int(params.get("times", "1"))
         return {"broken": self.keys.broken}
 
+    def _balance(self, params: Params, asked: Asked) -> Json:
+        return BALANCE | {"livemode": self.live}
+
     def _getter(self, kind: str) -> Act:
         def get(_: Params, asked: Asked) -> Json:
             if kind == "event" and asked.ident in self.events:
@@ -140,7 +144,8 @@ class Sandbox(Double):
             asked = self._who(request)
             headers = {"Request-Id": asked.request or "", "Stripe-Version": API_VERSION}
             try:
-                authorized(request.headers.get("Authorization", ""))
+                authorized(credential := request.headers.get("Authorization", ""))
+                self.live = "_live_" in credential
                 writes = request.method == "POST"
                 given = ranged(decode(await request.text() if writes else request.query_string))
                 params = check(given, shape)
@@ -213,7 +218,7 @@ class Sandbox(Double):
             "api_version": API_VERSION,
             "created": self.bank.now(),
             "data": {"object": expanded(thing, (), {})},
-            "livemode": False,
+            "livemode": self.live,
             "pending_webhooks": len(self.state.endpoints),
             "request": {"id": self._asked.request, "idempotency_key": self._asked.key},
             "type": kind,

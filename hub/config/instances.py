@@ -19,7 +19,7 @@ from hub.config.parts import Parts
 from hub.config.refusals import hollow, refused
 from hub.config.report import Report, dotted, suggest
 from hub.config.sealing import seal
-from hub.config.settings import ConnectorPart, Defaults, Reconcile, policy
+from hub.config.settings import ConnectorPart, Defaults, Reconcile, Silence, policy
 from hub.discovery import available, discover
 from hub.effects import Limit
 from hub.nodes import Node, Scalar, Table, nearest, plain
@@ -64,6 +64,7 @@ class ConnectorConfig:
     secrets: tuple[WebhookSecret, ...] = ()
     events: frozenset[str] = frozenset()
     tolerance: float | None = None
+    silence: Silence = field(default_factory=Silence)
     limits: tuple[Limit, ...] = ()
     reserve: float = caps.RESERVE
     breaker: Breaker = field(default_factory=Breaker)
@@ -276,6 +277,7 @@ def _config(
         else (),
         events=frozenset(hooks.events) if hooks else frozenset(),
         tolerance=hooks.tolerance.total_seconds() if hooks and hooks.tolerance else None,
+        silence=hooks.silence if hooks else Silence(),
         limits=caps.limits(cls.limits, part.budget),
         reserve=part.budget.reserve,
         breaker=caps.breaker(defaults.breaker, part.breaker),

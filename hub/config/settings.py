@@ -199,6 +199,13 @@ def _dated(value: Any) -> Any:
     return [item if isinstance(item, dict) else {"value": item} for item in listed(value)]
 
 
+class Silence(Part):
+    """When a connector's silence is told: so many usual gaps, and no less than a time."""
+
+    times: Annotated[Number, Field(ge=0, le=10_000)] = 10
+    at_least: Duration = timedelta(hours=1)
+
+
 class Webhooks(Part):
     """How a connector takes webhooks: its secrets, and the wanted event types (empty: all).
 
@@ -208,6 +215,7 @@ class Webhooks(Part):
     secrets: Annotated[tuple[DatedSecret, ...], BeforeValidator(_dated)] = ()
     tolerance: Duration | None = None
     events: tuple[str, ...] = ()
+    silence: Silence = Silence()
 
 
 class Egress(Part):

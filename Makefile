@@ -15,6 +15,12 @@ index=$${PIP_INDEX_URL:-$$($(B)/pip config get global.index-url 2>/dev/null || t
   env $${index:+UV_DEFAULT_INDEX="$$index"} $${PIP_FIND_LINKS:+UV_FIND_LINKS="$$PIP_FIND_LINKS"} \
   UV_HTTP_CONNECT_TIMEOUT=3 UV_HTTP_TIMEOUT=20 UV_HTTP_RETRIES=1 UV_SYSTEM_CERTS=1 $(B)/uv
 endef
+define WARM
+import babel.dates, babel.numbers, hub.app, hub.cli.serve, rich.progress, rich.table
+from hub.discovery import available, discover
+[discover(kind) for kind in available()]
+endef
+export WARM
 
 .PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood
 
@@ -93,4 +99,6 @@ $(STAMP):
 	  $(PYTHON) -m venv --clear $(V) && $(B)/pip install -q --require-hashes -r requirements-dev.lock; }
 	@printf '%s\n' '#!/bin/sh' "'''exec' \"$(CURDIR)/$(B)/python\" \"\$$0\" \"\$$@\"" "'''" \
 	  'import sys' 'sys.path[0] = "$(CURDIR)"' 'from hub.cli import main' 'sys.exit(main())' > $(B)/hub
-	@chmod +x $(B)/hub && touch $@
+	@chmod +x $(B)/hub
+	@env -u PYTHONDONTWRITEBYTECODE $(B)/python -c "$$WARM"  # as pip does: else each start pays again
+	@touch $@

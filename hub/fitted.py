@@ -14,7 +14,7 @@ from hub.parts import Accounts
 from hub.perform import Account
 from hub.pull import Puller
 from hub.routing import Router
-from hub.shop import Shop, rules_of
+from hub.shop.backend import Shop, rules_of
 from store.store import Store
 from webhooks.receive import Receiver
 

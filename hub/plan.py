@@ -4,14 +4,15 @@ Pure: routers and events in, differences out. Each event is routed as when it wa
 origin it had, so that a plan shows what the other configuration would have done then.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from hub.errors import HubError
 from hub.model import Aggregate, Event, Json, NewJob, read_json
 from hub.personal import Mask
-from hub.routing import Expression, Route, Router
+from hub.routing import Route, Router, Scope, scope, written
 
 Found: TypeAlias = Literal["same", "changed", "new", "gone", "fails"]
 FOUND: tuple[Found, ...] = ("same", "changed", "new", "gone", "fails")
@@ -59,48 +60,70 @@ class Tally:
             self.told.append(planned)
 
 
-def sharing(old: Router, new: Router) -> tuple[Router, Router]:
-    """Let two routers run each mapping that they have in common once for each event."""
-    once: dict[int, _Once] = {}
+class Plan:
+    """Compares two configurations, event by event; what both do alike is done once."""
 
-    def shared(route: Route) -> Route:
-        if route.map is None:
-            return route
-        return replace(route, map=once.setdefault(id(route.map), _Once(route.map)))
+    def __init__(self, old: Router, new: Router) -> None:
+        names = dict.fromkeys((*new.by_name, *old.by_name))
+        self._pairs = [(name, old.by_name.get(name), new.by_name.get(name)) for name in names]
+        both = ((name, one, other) for name, one, other in self._pairs if one and other)
+        self._alike = {name for name, one, other in both if _same(one, other)}
 
-    before, after = (Router(map(shared, router.routes)) for router in (old, new))
-    return before, after
+    @property
+    def routes(self) -> list[str]:
+        """Name the routes of both."""
+        return [name for name, _, _ in self._pairs]
+
+    def compare(self, event: Event, *, reveal: bool = False) -> Iterator[Planned]:
+        """Yield what becomes of an event, by route: those of the new configuration first.
+
+        Args:
+            reveal: Leave personal data as it is.
+        """
+        names = scope(event)
+        for name, one, other in self._pairs:
+            after = _job(other, event, names)
+            before = after if name in self._alike else _job(one, event, names)
+            if job := after or before:
+                does = f"{job.connector}.{job.action}"
+                about = _About(event=event, route=name, does=does, reveal=reveal)
+                yield _planned(about, before, after)
 
 
-class _Once:
-    """A mapping that remembers what it made of the last event."""
-
-    def __init__(self, run: Expression) -> None:
-        self._run = run
-        self._data: Json = None
-        self._made: Json = None
-
-    def __call__(self, scope: Mapping[str, Json]) -> Json:
-        data = scope["event"]["data"]
-        if data is None or data is not self._data:
-            self._made = self._run(scope)  # a fault is remembered by nobody
-            self._data = data
-        return self._made
+def _same(one: Route, other: Route) -> bool:
+    """Say whether two routes write the same jobs, whatever the event."""
+    return all(getattr(one, part) == getattr(other, part) for part in _PARTS) and (
+        one.map is other.map
+        or (one.mapping_hash is not None and one.mapping_hash == other.mapping_hash)
+    )
 
 
-def compare(event: Event, old: Router, new: Router, *, reveal: bool = False) -> Iterator[Planned]:
-    """Yield what becomes of an event, by route: those of the new configuration first.
+_PARTS = ("on", "origins", "fresh_for", "when", "connector", "action", "order_by", "key")
 
-    Args:
-        reveal: Leave personal data as it is.
-    """
-    now = event.recorded_at or event.at
-    before, after = (_jobs(router, event, now) for router in (old, new))
-    mask = None if reveal else Mask(event.data)
-    for name in dict.fromkeys((*after, *before)):
-        one = _planned(event, name, before.get(name), after.get(name), mask)
-        if one is not None:
-            yield one
+
+class Findings:
+    """What becomes of all events, by route; counts those whose data is no longer kept."""
+
+    def __init__(self, plan: Plan, *, reveal: bool = False) -> None:
+        self._plan, self._reveal = plan, reveal
+        self.routes = {name: Tally() for name in plan.routes}
+        self.unread = 0
+
+    def add(self, told: Json) -> None:
+        """Compare one event, as `hub events show` prints it.
+
+        Raises:
+            HubError: It is none.
+        """
+        if isinstance(told, dict) and told.get("data", 0) is None:
+            self.unread += 1
+            return
+        try:
+            event = event_of(told)
+        except ValueError as error:
+            raise HubError(f"this is no event: {error}") from error
+        for planned in self._plan.compare(event, reveal=self._reveal):
+            self.routes[planned.route].add(planned)
 
 
 def event_of(told: Json) -> Event:
@@ -134,30 +157,40 @@ def _time(text: Json) -> datetime:
     return at
 
 
-def _jobs(router: Router, event: Event, now: datetime) -> dict[str, NewJob]:
-    """Give the jobs of an event by route; what a mapping omits is no job."""
-    made = router.jobs_for(event, now)
-    return {job.route: job for job in made if job.route and job.state != "skipped"}
-
-
-def _planned(
-    event: Event, name: str, old: NewJob | None, new: NewJob | None, mask: Mask | None
-) -> Planned | None:
-    job = new or old
-    if job is None:
+def _job(route: Route | None, event: Event, names: Scope) -> NewJob | None:
+    """Give a route's job, written when the event was; what a mapping omits is no job."""
+    now = event.recorded_at or event.at
+    if route is None or not route.takes(event, now):
         return None
+    job = written(route, event, names, now)
+    return None if job is None or job.state == "skipped" else job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    event: Event
+    route: str
+    does: str
+    reveal: bool
+
+    def __call__(self, found: Found, **more: Any) -> Planned:
+        return Planned(event=self.event, route=self.route, does=self.does, found=found, **more)
+
+
+def _planned(about: _About, old: NewJob | None, new: NewJob | None) -> Planned:
     failed = old is not None and old.state == "dead"
-    does = f"{job.connector}.{job.action}"
     if new is not None and new.state == "dead":
-        text = new.error or ""
-        return Planned(event=event, route=name, found="fails", does=does, error=text, failed=failed)
+        return about("fails", error=new.error or "", failed=failed)
+    if _raw(old) == _raw(new):
+        return about("same")
+    mask = None if about.reveal else Mask(about.event.data)
     fields = tuple(_differences(_shown(None if failed else old), _shown(new), mask))
-    found: Found = "changed" if fields or _raw(old) != _raw(new) else "same"
+    found: Found = "changed"
     if failed or old is None:
         found = "new" if new is not None else "gone"
     elif new is None:
         found = "gone"
-    return Planned(event=event, route=name, found=found, does=does, failed=failed, fields=fields)
+    return about(found, failed=failed, fields=fields)
 
 
 def _raw(job: NewJob | None) -> tuple[Json, ...]:

@@ -109,7 +109,9 @@ class Router:
 
     def jobs_for(self, event: Event, now: datetime) -> list[NewJob]:
         """Write the jobs of one event, in the file's order; what cannot be mapped is born dead."""
-        made = (_job(route, event, now) for route in self.routes)
+        taking = [route for route in self.routes if route.takes(event, now)]
+        names = scope(event) if taking else {}
+        made = (written(route, event, names, now) for route in taking)
         return [replace(job, config_hash=self.config) for job in made if job is not None]
 
     def job_of(self, name: str, event: Event, now: datetime) -> NewJob | None:
@@ -121,16 +123,16 @@ class Router:
         route = self.by_name[name]
         if not route.hears(event):
             raise KeyError(name)
-        job = _made(route, event, now)
+        job = written(route, event, scope(event), now)
         return None if job is None else replace(job, config_hash=self.config)
 
 
-def _job(route: Route, event: Event, now: datetime) -> NewJob | None:
-    return _made(route, event, now) if route.takes(event, now) else None
+def written(route: Route, event: Event, names: Scope, now: datetime) -> NewJob | None:
+    """Write the job of a route that takes the event; None where it wants none.
 
-
-def _made(route: Route, event: Event, now: datetime) -> NewJob | None:
-    names = scope(event)
+    Args:
+        names: What its expressions see.
+    """
     try:
         if route.when is not None and not route.when(names):
             return None

@@ -17,7 +17,7 @@ from hub.errors import NotStored, Reject, Skip
 from hub.model import Job, NewJob, Outcome, PaymentFact
 from hub.payments import attach_job, fact_jobs, origin_of
 from hub.perform import Account, Attempt, input_of
-from hub.shop import ShopAction
+from hub.shop.backend import ShopAction
 from hub.verdicts import Verdict, judge
 from store.ceilings import CeilingOf
 from store.links import StoredLinks

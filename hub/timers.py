@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub import log
-from hub.shop import Shop, carts, ending
+from hub.shop import carts, ending
+from hub.shop.backend import Shop
 from store.store import Store
 from store.tx import Tx
 

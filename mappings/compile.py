@@ -36,11 +36,15 @@ Gives = Literal["any", "bool", "text"]
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A lone expression: `fn(scope)` gives its value, or raises MappingError."""
+    """A lone expression: `fn(scope)` gives its value, or raises MappingError.
 
-    form: Form = field(repr=False)
+    Two of one text are equal, wherever they stand.
+    """
+
+    text: str
     gives: Gives
-    _program: Program = field(repr=False)
+    form: Form = field(repr=False, compare=False)
+    _program: Program = field(repr=False, compare=False)
 
     def __call__(self, scope: abc.Mapping[str, Json]) -> Json:
         """Compute the value for one event."""
@@ -92,13 +96,14 @@ def expression(
     """
     reader = Reader(file)
     roots = dict.fromkeys(names, "root")
-    form = reader.scalar(scalar, roots, omit=False) if isinstance(scalar, Scalar) else None
     if not isinstance(scalar, Scalar):
         reader.fault(scalar, "mapping.syntax", "one expression is wanted here", fix='"{{ … }}"')
+        return None, reader.told()
+    form = reader.scalar(scalar, roots, omit=False)
     if form is None:
         return None, reader.told()
     run = _compiled(file, sorted(reader.used & set(names)), (), form, reader, _SHAPES[gives])
-    return (Compiled(form, gives, run) if run else None), reader.told()
+    return (Compiled(scalar.text, gives, form, run) if run else None), reader.told()
 
 
 def mapping(

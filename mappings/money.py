@@ -4,9 +4,14 @@ Source: ISO 4217 list one, minor units (2026-01): all currencies not named here 
 """
 
 from decimal import Context, Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from hub.model import Json
 from mappings.values import MAX_DIGITS, Stop, a_text, an_object, bounded, kind
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 _BY_EXPONENT = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
@@ -90,11 +95,24 @@ def locale_name(locale: Json) -> str:
 
 def format_money(value: Json, locale: Json) -> str:
     """`format_money`: as people of a locale write it."""
+    amount, code = _parts(value)
+    return _formatted(amount, code, locale_name(locale))
+
+
+@lru_cache(maxsize=4096)  # a shop has few prices, and says each many times
+def _formatted(amount: int, code: str, locale: str) -> str:
     from babel import UnknownLocaleError  # noqa: PLC0415 -- only some mappings need 30 MB of locales
     from babel.numbers import format_currency  # noqa: PLC0415
 
-    amount, code = major(value), _parts(value)[1]
+    whole = major({"amount": amount, "currency": code})
     try:
-        return str(format_currency(amount, code, locale=locale_name(locale)))
+        return str(format_currency(whole, code, locale=_locale(locale)))
     except (UnknownLocaleError, ValueError) as error:
         raise Stop("mapping.text", "{path}: 'format_money' knows no such locale") from error
+
+
+@lru_cache(maxsize=64)
+def _locale(name: str) -> "Locale":
+    from babel import Locale  # noqa: PLC0415
+
+    return Locale.parse(name)

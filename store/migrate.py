@@ -1,14 +1,18 @@
-"""Bringing a store's tables up to this release: expand first, contract one release later."""
+"""Bringing a store's tables up to this release: expand first, contract one release later.
+
+Alembic is imported only where there is something to bring up: most commands need none of it.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 from hub.errors import ConfigError, Fault
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 COPYING = "copying"
 """Where a store is while another is copied into it: see store.moving."""
@@ -26,6 +30,8 @@ def upgrade(connection: Connection) -> tuple[str | None, str | None]:
     """
     before = _found(connection)
     if _behind(connection):
+        from alembic import command  # noqa: PLC0415
+
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -39,12 +45,15 @@ def require(connection: Connection) -> None:
         ConfigError: It is empty, of an earlier or of a later release.
     """
     if _behind(connection):
-        text = "the store is not at this release"
-        raise ConfigError(Fault(code="store.migrate", text=text, fix="hub migrate"))
+        what = "the store is not at this release"
+        raise ConfigError(Fault(code="store.migrate", text=what, fix="hub migrate"))
 
 
 def _found(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
 
 
 def heads() -> list[str]:
@@ -52,22 +61,33 @@ def heads() -> list[str]:
     return _scripts().get_heads()
 
 
+def newest() -> str:
+    """Name the last migration of this release by its file, which begins with its number."""
+    return max(path.name.partition("_")[0] for path in (HERE / "versions").glob("[0-9]*.py"))
+
+
 def _behind(connection: Connection) -> bool:
-    scripts, at = _scripts(), _found(connection)
+    at = _found(connection)
+    if at == newest():
+        return False
     if at == COPYING:
-        text = "the store is half of a copy"
-        raise ConfigError(Fault(code="store.copy", text=text, fix="hub store copy, once more"))
-    if at is not None and at not in {step.revision for step in scripts.walk_revisions()}:
-        text = f"the store is at migration {at}, which this release does not know"
-        raise ConfigError(Fault(code="store.newer", text=text, fix="run the later release"))
-    return at != scripts.get_current_head()
+        what = "the store is half of a copy"
+        raise ConfigError(Fault(code="store.copy", text=what, fix="hub store copy, once more"))
+    if at is not None and at not in {step.revision for step in _scripts().walk_revisions()}:
+        what = f"the store is at migration {at}, which this release does not know"
+        raise ConfigError(Fault(code="store.newer", text=what, fix="run the later release"))
+    return True
 
 
-def _scripts() -> ScriptDirectory:
+def _scripts() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     return ScriptDirectory.from_config(_config())
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     return config

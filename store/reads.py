@@ -62,17 +62,26 @@ async def list_events(
     types: Sequence[str] = (),
     about: str | None = None,
     newest: bool = False,
+    before: int | None = None,
     limit: int = 50,
 ) -> list[tuple[int, dict[str, Json]]]:
-    """List events with their place in the feed."""
+    """List events with their place in the feed; the newest first go on `before` a place."""
     wanted = _newest() if newest else _feed(connection.dialect.name)
     place = wanted.selected_columns.place
     wanted = wanted.where(place > after).limit(limit)
+    if before is not None:
+        wanted = wanted.where(place < before)
     if types:
         wanted = wanted.where(or_(*(named(name) for name in types)))
     if about:
         wanted = wanted.where(events.c.aggregate_id == about)
     return [(row.place, shown_event(row, cipher)) for row in await connection.execute(wanted)]
+
+
+async def how_many_events(connection: AsyncConnection, *, limit: int) -> int:
+    """Count the events there are, up to a limit."""
+    some = select(events.c.n).limit(limit).subquery()
+    return int((await connection.execute(select(func.count()).select_from(some))).scalar() or 0)
 
 
 async def end_of_feed(connection: AsyncConnection) -> int:

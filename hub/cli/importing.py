@@ -52,7 +52,7 @@ async def _import(file: Path, size: int, config: Any) -> tuple[dict[str, int], l
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
 
-    from hub.shop import Shop, rules_of  # noqa: PLC0415
+    from hub.shop.backend import Shop, rules_of  # noqa: PLC0415
 
     action = Shop(rules_of(config)).actions["create_order"]
     done, faults = Counter(imported=0, known=0, refused=0), []

@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +16,11 @@ from hub.model import Json, read_json, rfc3339
 if TYPE_CHECKING:
     from hub.config import Config
     from hub.plan import Difference, Planned, Tally
-    from hub.routing import Router
     from store.store import Store
 
 app = ground.new("Show what another configuration would send differently; nothing is sent.")
 EXAMPLES = 3
+PAGE = 200
 SHOWN = 60
 NEW = typer.Argument(metavar="NEW", help="The other configuration; without it --event alone.")
 
@@ -35,6 +36,7 @@ def plan(
     as_json: ground.AsJson = False,
 ) -> None:
     """Replay the last events through the old and the new configuration and compare."""
+    from hub.plan import Findings, Plan  # noqa: PLC0415
     from hub.routing import Router  # noqa: PLC0415
 
     if new is None and event is None:
@@ -45,16 +47,16 @@ def plan(
     for name in route or ():
         if name not in old.by_name and name not in other.by_name:
             raise typer.BadParameter(f"there is no route {name}")
+    found = Findings(Plan(old, other), reveal=reveal or event is not None)
     if event is not None:
-        told: Iterable[Json] = [_event(event)]
+        found.add(_event(event))
     else:
-        told = asyncio.run(ground.on_store(running, lambda store: _last(store, events, reveal)))
-    found, unread = _compared(told, old, other, reveal=reveal or event is not None)
-    kept = {name: tally for name, tally in found.items() if not route or name in route}
+        asyncio.run(ground.on_store(running, lambda store: _last(store, events, reveal, found.add)))
+    kept = {name: tally for name, tally in found.routes.items() if not route or name in route}
     if as_json:
-        ground.print_json(_json(kept, unread))
+        ground.print_json(_json(kept, found.unread))
     else:
-        _print(kept, unread, against=new is not None)
+        _print(kept, found.unread, against=new is not None)
     if any(tally.counts["fails"] for tally in kept.values()):
         raise typer.Exit(1)
 
@@ -76,14 +78,27 @@ def _event(path: Path) -> Json:
         raise HubError(f"{path}: {error}") from error
 
 
-async def _last(store: "Store", count: int, reveal: bool) -> list[Json]:
+async def _last(store: "Store", count: int, reveal: bool, add: Callable[[Json], None]) -> None:
+    """Add the last events, newest first, a page at a time."""
     from store import reads  # noqa: PLC0415
 
     if reveal:
         await store.change(_noted, count)
     async with store.read() as connection:
-        rows = await reads.list_events(connection, store.cipher, newest=True, limit=count)
-    return [event for _, event in rows]
+        there = await reads.how_many_events(connection, limit=count)
+        before: int | None = None
+        with _progress(there) as done:
+            for start in range(0, there, PAGE):
+                page = await reads.list_events(
+                    connection,
+                    store.cipher,
+                    newest=True,
+                    before=before,
+                    limit=min(PAGE, there - start),
+                )
+                for before, event in page:  # noqa: B007 -- the next page begins before the last
+                    add(event)
+                done(len(page))
 
 
 def _noted(tx: Any, count: int) -> None:
@@ -92,36 +107,18 @@ def _noted(tx: Any, count: int) -> None:
     note(tx, ground.me(), "plan.reveal", "events", f"the last {count}")
 
 
-def _compared(
-    told: Iterable[Json], old: "Router", new: "Router", *, reveal: bool
-) -> "tuple[dict[str, Tally], int]":
-    """Compare every event; count those whose data is no longer kept."""
-    from hub.plan import Tally, compare, event_of, sharing  # noqa: PLC0415
-
-    old, new = sharing(old, new)
-    found = {route.name: Tally() for route in (*new.routes, *old.routes)}
-    unread = 0
-    for one in _progress(list(told)):
-        if isinstance(one, dict) and one.get("data", 0) is None:
-            unread += 1
-            continue
-        try:
-            event = event_of(one)
-        except ValueError as error:
-            raise HubError(f"this is no event: {error}") from error
-        for planned in compare(event, old, new, reveal=reveal):
-            found[planned.route].add(planned)
-    return found, unread
-
-
-def _progress(told: Sequence[Json]) -> Iterable[Json]:
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
     """Show how far it is, to a person at a terminal."""
     if not sys.stderr.isatty():
-        return told
+        yield lambda _: None
+        return
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import track  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
 
-    return track(told, "comparing", console=Console(stderr=True), transient=True)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("comparing", total=total)
+        yield lambda more: bar.advance(task, more)
 
 
 def _json(found: "dict[str, Tally]", unread: int) -> Json:

@@ -38,7 +38,7 @@ def reconcile(
 
 
 async def _reconcile(config: "Config", since: datetime | None, *, as_json: bool) -> None:
-    from hub.shop import Shop, rules_of  # noqa: PLC0415 -- only commands that need it pay for it
+    from hub.shop.backend import Shop, rules_of  # noqa: PLC0415 -- only commands that need it pay for it
 
     review = Shop(rules_of(config)).actions["review_silence"]
     rows: list[dict[str, Json]] = []

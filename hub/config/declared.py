@@ -5,9 +5,6 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from hub.config.parts import Parts
 from hub.config.report import Report
 from hub.nodes import Items, Node, Scalar, Table, nearest
@@ -47,6 +44,9 @@ def events(parts: Parts, connectors: Container[str], report: Report) -> dict[str
 
 def _schema(name: str, file: str, report: Report) -> dict[str, Any] | None:
     """Read a JSON Schema 2020-12; its path begins beside the file that names it."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 -- few declare types of their own
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+
     where = ("events", name, "schema")
     spot, _ = nearest(report.tree, where)
     path = Path(spot.node.source.file).parent / file

@@ -5,6 +5,7 @@ of the shipped ones those that routes use.
 """
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +51,7 @@ class Mappings:
     def find(self, name: str) -> Mapped | None:
         """Give a mapping; None where it does not exist, or has faults, which are noted."""
         if name not in self._made and (path := LIBRARY / f"{name}.yaml").is_file():
-            table = read_tree(path, self._report)
+            table = _shipped(path)
             self._made[name] = self._compiled(table) if table is not None else None
         return self._made.get(name)
 
@@ -95,6 +96,12 @@ class Mappings:
             source, target = self._sources(made.from_schema), self._targets(made.to)
             self._report.add(*checks.check(made, source, target))
         return made
+
+
+@cache
+def _shipped(path: Path) -> Table | None:
+    """Read a shipped file once: like the code beside it, it changes with a release alone."""
+    return read_tree(path, Report())
 
 
 def _compiled_once(table: Table) -> tuple[Mapped | None, list[Fault]]:

@@ -9,7 +9,7 @@ from hub.discovery import discover, homes
 from hub.effects import Effect
 from hub.plugin import ActionSpec, Connector
 from hub.retry import KEY_MARGIN
-from hub.shop import Shop
+from hub.shop.backend import Shop
 from hub.shop.rules import ShopRules
 
 SHIPPED = Path(__file__).resolve().parents[2] / "connectors"

@@ -22,7 +22,7 @@ from hub.http.classify import Received, verdict
 from hub.model import Request
 from hub.plugin import Call
 from hub.secrets import Secret
-from hub.shop.events import SCHEMAS, SHOP_EVENTS
+from hub.shop.vocabulary import SCHEMAS, SHOP_EVENTS
 from hub.testing import delivery, folder, judge, outbound, provider
 
 ROOT = Path(__file__).parents[2]

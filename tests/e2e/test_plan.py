@@ -1,6 +1,7 @@
 """`hub plan` over a thousand orders: only what changed is shown, and providers hear nothing."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -31,6 +32,38 @@ async def hub(home, *words):
     return made.returncode, out.decode(), err.decode()
 
 
+async def seen(home, *words):
+    """Run a command whose standard error is a terminal; give what it showed there."""
+    ours, theirs = os.openpty()
+    env = os.environ | {"HUB_CONFIG": str(home / "config.yaml"), "TERM": "xterm"}
+    made = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub", *words,
+        cwd=ROOT, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = await asyncio.to_thread(_all_of, ours)
+    assert await made.wait() == 0
+    return shown
+
+
+def _all_of(terminal):
+    shown = b""
+    with os.fdopen(terminal, "rb", buffering=0) as file, contextlib.suppress(OSError):
+        while more := file.read(4096):  # a terminal whose other end is closed is an OSError
+            shown += more
+    return shown.decode()
+
+
+def own(value, n):
+    """Give an order prices of its own, so that no two have the same text in common."""
+    if isinstance(value, list):
+        return [own(item, n) for item in value]
+    if not isinstance(value, dict):
+        return value
+    more = {"amount": value["amount"] + n} if isinstance(value.get("amount"), int) else {}
+    return {key: own(item, n) for key, item in value.items()} | more
+
+
 async def filled(home):
     """Keep a thousand paid orders; every tenth has a number that ends in 7."""
     order = read_json((LIBRARY / "fixtures" / "order_paid.json").read_bytes())
@@ -39,7 +72,7 @@ async def filled(home):
 
         def told(tx, numbers):
             for n in numbers:
-                data = {"order": order | {"id": f"ord_{n}", "number": str(n)}}
+                data = {"order": own(order, n * 10) | {"id": f"ord_{n}", "number": str(n)}}
                 tx.emit(Event(type="shop.order.paid", at=tx.now, data=data, schema="shop.order@1"))
 
         for start in range(0, COUNT, 100):
@@ -88,6 +121,7 @@ async def test_a_thousand_events_show_exactly_the_changed_payloads_and_nobody_is
         }
         assert all(one["fields"][0]["new"] == "Seven" for one in told)
         assert sum(route["same"] for route in routes.values()) == COUNT * 6 - 100
+        assert "comparing" in await seen(tmp_path, "plan", str(tmp_path / "new.yaml"))
         assert await counted(tmp_path) == before == {}
         assert [one.state.ledger for one in made.values()] == [[] for _ in made]
         assert [one.state.calls for one in made.values()] == [[] for _ in made]

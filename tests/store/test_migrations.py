@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from hub.errors import ConfigError
-from store import engine, schema
+from store import engine, migrate, schema
 from store.places import Place, place
 from store.store import Store
 
@@ -100,3 +100,7 @@ async def test_nodes_that_start_together_migrate_once(empty_database) -> None:
     told = await asyncio.gather(*(Store.migrate(url) for _ in range(4)))
     assert sorted(before is None for before, _ in told) == [False, False, False, True]
     assert await asked(url, differences) == []
+
+
+def test_the_last_migration_is_known_by_its_file():
+    assert migrate.heads() == [migrate.newest()]

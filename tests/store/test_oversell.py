@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from hub.effects import Effect, keyed
 from hub.errors import Refused
-from hub.shop import Shop
+from hub.shop.backend import Shop
 from hub.shop.rules import ShopRules
 from store import catalog_schema, schema, shop_checks, verify
 

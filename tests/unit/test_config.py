@@ -19,7 +19,7 @@ from hub.model import Event, read_json
 from hub.retry import Policy
 from hub.routing import Router
 from hub.secrets import Secret
-from hub.shop.events import SCHEMAS, SHOP_EVENTS
+from hub.shop.vocabulary import SCHEMAS, SHOP_EVENTS
 from store.retention import Terms
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import pytest
 
 from hub import config
 from hub.config.vocabulary import Vocabulary
-from hub.shop.events import SCHEMAS, SHOP_EVENTS
+from hub.shop.vocabulary import SCHEMAS, SHOP_EVENTS
 
 HERE = Path(__file__).parent / "config"
 SHOP = Vocabulary(events=SHOP_EVENTS, models=SCHEMAS)

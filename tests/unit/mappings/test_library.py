@@ -11,7 +11,7 @@ from connectors.segment import Segment
 from connectors.sendgrid import SendGrid
 from hub.model import read_json, write_json
 from hub.nodes import plain
-from hub.shop.events import SCHEMAS
+from hub.shop.vocabulary import SCHEMAS
 from hub.tree import compose
 from mappings import compile as compiler
 from mappings.budget import Budget

@@ -9,12 +9,12 @@ from sqlalchemy import create_engine, select, text
 
 from hub import ManualClock, Secret, read_json
 from hub.effects import Effect, keyed
-from hub.shop import Shop
+from hub.shop.backend import Shop
 from hub.shop.capturing import RequestPayment, request_payment
-from hub.shop.events import SCHEMAS, SHOP_EVENTS
 from hub.shop.resolving import Resolution, resolve_case
 from hub.shop.rules import ShopRules
 from hub.shop.verify import drifted_fulfilments, drifted_orders, drifted_payments
+from hub.shop.vocabulary import SCHEMAS, SHOP_EVENTS
 from store import engine, schema
 from store.crypto import Cipher, new_key
 from store.shop_checks import CHECKS

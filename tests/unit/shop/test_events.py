@@ -2,8 +2,8 @@
 
 import pytest
 
-from hub.shop.events import SCHEMAS, SHOP_EVENTS
 from hub.shop.order_shapes import Order
+from hub.shop.vocabulary import SCHEMAS, SHOP_EVENTS
 
 ORDER_FIELDS = {
     "id", "number", "version", "status", "lifecycle", "payment_status", "fulfilment_status", "test",

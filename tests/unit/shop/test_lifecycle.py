@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from hub.errors import Refused
-from hub.shop import Shop
+from hub.shop.backend import Shop
 from hub.shop.editing import EditLines, edit_lines
 from tests.unit.shop.conftest import RULES
 

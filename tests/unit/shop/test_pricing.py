@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.errors import Refused
-from hub.shop import Shop
+from hub.shop.backend import Shop
 from hub.shop.carts import CartAddresses, CartCodes, CartShipping, set_addresses, set_codes
 from hub.shop.carts import set_shipping as choose
 from hub.shop.pricing import Item, Off, Taxes, price, share, split

@@ -4,7 +4,7 @@ import pytest
 
 from hub.clock import ManualClock
 from hub.secrets import Secret
-from hub.shop import Shop
+from hub.shop.backend import Shop
 from hub.timers import Timers
 from store.crypto import new_key
 from store.store import Store

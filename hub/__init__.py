@@ -51,15 +51,14 @@ from hub.plugin import (
     Http,
     ItemResult,
     Links,
-    Page,
     Reply,
     Url,
     action,
     lookup,
     sent_key,
-    source,
 )
 from hub.secrets import Secret
+from hub.sources import Page, source
 from webhooks import schemes
 
 __all__ = [

@@ -32,6 +32,7 @@ from hub.scraping import Scraper, measured
 from hub.silences import Silences, heard_again
 from hub.standins import StandIns
 from hub.subscribers import CONNECTOR as OUT
+from hub.syncing import EVERY as SYNCING
 from hub.timers import Timers
 from hub.worker import Worker
 from store import idempotency, sealed
@@ -142,6 +143,7 @@ class Hub:
         if self.config.service.reload == "watch" and self.read is not None:
             self.duties.begin(self.reloads.watch())
         self.duties.every(PULLING, self._pull)
+        self.duties.every(SYNCING, self._sync)
         self.duties.every(MINUTE, self._by_the_clock)
         self.duties.every(REVIEW, self._review)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
@@ -298,6 +300,9 @@ class Hub:
 
     async def _pull(self) -> None:
         await self.fitted.puller.once()
+
+    async def _sync(self) -> None:
+        await self.fitted.syncer.once()
 
     def _route_of(self, name: str | None) -> Route | None:
         return self.fitted.router.by_name.get(name or "")

@@ -15,6 +15,7 @@ from hub.perform import Account
 from hub.pull import Puller
 from hub.routing import Router
 from hub.shop.backend import Shop, rules_of
+from hub.syncing import Syncer
 from store.store import Store
 from webhooks.receive import Receiver
 
@@ -34,6 +35,7 @@ class Fitted:
     accounts: Accounts
     receiver: Receiver
     puller: Puller
+    syncer: Syncer
     deliveries: Deliveries
 
 
@@ -55,17 +57,20 @@ async def fit(
         await store.know_accounts(list(accounts))
         puller = parts.puller(config, store, accounts, clock)
         await puller.know()
+        syncer = parts.syncer(config, store, accounts, clock)
+        await syncer.know()
         deliveries = _deliveries(config, accounts, store, outbound, clock)
         await deliveries.begin()
         opened.pop_all()
     return Fitted(
         config=config,
         since=clock.now(),
-        router=Router(config.routes, config.hash),
+        router=Router(config.routes, config.hash, (sync.rule for sync in config.syncs)),
         shop=Shop(rules_of(config)),
         accounts=accounts,
         receiver=parts.receiver(config, store, accounts, clock),
         puller=puller,
+        syncer=syncer,
         deliveries=deliveries,
     )
 

@@ -1,7 +1,6 @@
 """Makes a hub's parts out of its configuration: what a running hub and some commands share."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from hub import standins
 from hub.breaker import Gate
@@ -12,6 +11,8 @@ from hub.gcra import Quota
 from hub.http import Outbound
 from hub.perform import Account
 from hub.pull import Following, Puller
+from hub.schedules import NEVER
+from hub.syncing import Syncer
 from store.store import Store
 from webhooks.doors import Door
 from webhooks.receive import Receiver
@@ -19,7 +20,6 @@ from webhooks.refusals import Refusals
 
 Accounts = Mapping[str, Account]
 NONE: Accounts = {}
-NEVER = timedelta(days=365_000)
 
 
 def accounts(config: Config, outbound: Outbound, kept: Accounts = NONE) -> dict[str, Account]:
@@ -65,6 +65,12 @@ def puller(
         if "events" in c.cls.sources() and (all_of_them or c.reconcile.every is not None)
     }
     return Puller(store, receiver(config, store, made, clock), follows, clock=clock)
+
+
+def syncer(config: Config, store: Store, made: Accounts, clock: Clock) -> Syncer:
+    """Make what runs the syncs."""
+    syncs = {sync.name: sync for sync in config.syncs}
+    return Syncer(store, syncs, made, clock=clock, config=config.hash)
 
 
 def webhook_url(config: Config, name: str) -> str:

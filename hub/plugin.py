@@ -19,6 +19,7 @@ from hub.effects import Auth, Effect, Kind, Limit, Signing
 from hub.errors import CallError, HubError, SignatureError
 from hub.model import Event, Json, PaymentFact, Request
 from hub.secrets import Secret
+from hub.sources import SourceSpec
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")]
 
@@ -141,20 +142,6 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One page of a source: records in the order of their change, and where to go on.
-
-    Args:
-        records: JSON objects; those of `events` as the body of a webhook would have brought them.
-        cursor: Resumes after this page, or where `more` is false begins the next reading.
-    """
-
-    records: tuple[Json, ...]
-    cursor: str | None
-    more: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a provider's challenge is answered, after its signature passed."""
 
@@ -247,17 +234,6 @@ def lookup(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return declare
 
 
-def source(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare a method as a source; `events` feeds the inbox, any other a sync.
-
-    `events(self, cursor, overlap) -> Page`: the cursor is what an earlier page gave, or the
-    RFC 3339 time to begin from, or None for all the provider keeps; `overlap` (a timedelta) is
-    how far to read back before where the last reading ended.
-    """
-    method.__source__ = method.__name__  # type: ignore[attr-defined] # a mark on the function
-    return method
-
-
 class ConnectorSettings(BaseModel):
     """What an admin writes under `settings:`; every connector adds its own and a `base_url`."""
 
@@ -334,10 +310,11 @@ class Connector:
         return {s.name: replace(s, lookup=lookups.get(s.name)) for s in specs}
 
     @classmethod
-    def sources(cls) -> tuple[str, ...]:
-        """Name every source."""
-        members = inspect.getmembers(cls, inspect.isfunction)
-        return tuple(name for name, member in members if hasattr(member, "__source__"))
+    def sources(cls) -> dict[str, SourceSpec]:
+        """Name every source with its declaration."""
+        members = [member for _, member in inspect.getmembers(cls, inspect.isfunction)]
+        specs = [m.__source__ for m in members if hasattr(m, "__source__")]
+        return {s.name: s for s in specs}
 
     @classmethod
     def takes_webhooks(cls) -> bool:

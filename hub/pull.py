@@ -4,9 +4,10 @@ What is read goes through the same inbox, under the same keys, as its webhooks: 
 duplicate, one that did not is told now, as a backfill. Cursor and rows are one commit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from hub import log
@@ -15,7 +16,8 @@ from hub.errors import HubError, RateLimited
 from hub.ids import new_id
 from hub.model import Json, Request, rfc3339, write_json
 from hub.perform import Account
-from hub.plugin import Page
+from hub.sources import EVENTS, Page
+from hub.syncs import LATER
 from store import cursors, inbox
 from store.cursors import Source
 from store.inbox import Receipt
@@ -27,7 +29,6 @@ from webhooks.receive import Receiver
 EVERY = 5.0
 LEASE = timedelta(seconds=90)
 AFTER_A_FAILURE = timedelta(minutes=1)
-ACTION, LATER = "events", 2  # as the account's budget counts it: after all live work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,27 @@ class Following:
     account: Account
     every: timedelta
     overlap: timedelta
+
+
+async def spared(
+    account: Account, ask: Callable[[], Awaitable[Page]], name: str, clock: Clock
+) -> Page:
+    """Ask for a page of the source `name`, within what the account can spare.
+
+    Raises:
+        CallError: The provider did not answer, or the account has no calls to spare.
+    """
+    gate = account.gate
+    if gate.rooms(clock.now()).syncs <= 0:
+        raise RateLimited("the account has no calls to spare")
+    gate.take(name, LATER)
+    try:
+        with account.in_use():
+            page = await ask()
+    finally:
+        gate.give(name, LATER)
+        gate.called(1, clock.now(), name)
+    return page
 
 
 class Puller:
@@ -118,19 +140,9 @@ class Puller:
         return fresh
 
     async def _page(self, follow: Following, cursor: str) -> Page:
-        """Ask for the next page, within what the account can spare."""
-        gate = follow.account.gate
-        if gate.rooms(self.clock.now()).syncs <= 0:
-            raise RateLimited("the account has no calls to spare")
-        gate.take(ACTION, LATER)
         connector: Any = follow.account.connector
-        try:
-            with follow.account.in_use():
-                page: Page = await connector.events(cursor or None, follow.overlap)
-        finally:
-            gate.give(ACTION, LATER)
-            gate.called(1, self.clock.now(), ACTION)
-        return page
+        ask = partial(connector.events, cursor or None, follow.overlap)
+        return await spared(follow.account, ask, EVENTS, self.clock)
 
     async def _keep(self, where: Source, follow: Following, page: Page) -> int:
         receipts = [self._receipt(follow.door, record) for record in page.records]

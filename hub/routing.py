@@ -94,11 +94,14 @@ class Router:
 
     Args:
         config: The configuration's hash, which its jobs keep.
+        syncs: The rules of syncs: no event takes them, but their jobs are known by their names.
     """
 
-    def __init__(self, routes: Iterable[Route], config: str | None = None) -> None:
+    def __init__(
+        self, routes: Iterable[Route], config: str | None = None, syncs: Iterable[Route] = ()
+    ) -> None:
         self.routes, self.config = tuple(routes), config
-        self.by_name = {route.name: route for route in self.routes}
+        self.by_name = {route.name: route for route in (*syncs, *self.routes)}
 
     def ceiling_of(self, name: str | None, spec: ActionSpec | None) -> Ceiling | None:
         """Give a route's ceiling; a route that is no longer there has its action's usual one."""

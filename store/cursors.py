@@ -39,7 +39,7 @@ def take(
     """
     due = [] if forced else [cursors.c.due_at <= tx.now]
     free = or_(cursors.c.until.is_(None), cursors.c.until <= tx.now, cursors.c.node == node)
-    taking = update(cursors).where(_is(source), free, *due).values(node=node, until=until)
+    taking = update(cursors).where(is_of(source), free, *due).values(node=node, until=until)
     row = tx.row(taking.returning(cursors.c.cursor))
     return None if row is None else row.cursor or ""
 
@@ -50,7 +50,7 @@ def move(tx: Tx, source: Source, cursor: str | None, *, node: str, until: dateti
     Raises:
         NotStored: Another node reads the source meanwhile: nothing of this commit is kept.
     """
-    moving = update(cursors).where(_is(source), cursors.c.node == node)
+    moving = update(cursors).where(is_of(source), cursors.c.node == node)
     if tx.run(moving.values(cursor=cursor, until=until)) == 0:
         raise NotStored(f"{source.connector}.{source.name} is read by another node")
 
@@ -60,7 +60,7 @@ def leave(tx: Tx, source: Source, *, node: str, due: datetime, ended: bool) -> N
     values: dict[str, object] = {"node": None, "until": None, "due_at": due}
     if ended:
         values["read_at"] = tx.now
-    tx.run(update(cursors).where(_is(source), cursors.c.node == node).values(values))
+    tx.run(update(cursors).where(is_of(source), cursors.c.node == node).values(values))
 
 
 def rewind(tx: Tx, source: Source, cursor: str) -> None:
@@ -73,7 +73,7 @@ def rewind(tx: Tx, source: Source, cursor: str) -> None:
 
 def hasten(tx: Tx, source: Source) -> None:
     """Have a source read as soon as may be."""
-    tx.run(update(cursors).where(_is(source)).values(due_at=tx.now))
+    tx.run(update(cursors).where(is_of(source)).values(due_at=tx.now))
 
 
 async def shown(connection: AsyncConnection) -> list[dict[str, Json]]:
@@ -91,5 +91,6 @@ async def shown(connection: AsyncConnection) -> list[dict[str, Json]]:
     ]
 
 
-def _is(source: Source) -> ColumnElement[bool]:
+def is_of(source: Source) -> ColumnElement[bool]:
+    """Say that a row is of this source."""
     return and_(cursors.c.connector == source.connector, cursors.c.source == source.name)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.errors import ConfigError, Fault
-from store import engine
+from store import engine, feed
 from store.bell import Bell
 from store.postgres_writer import PostgresWriter
 from store.sqlite_writer import SqliteWriter
@@ -69,6 +69,9 @@ class Place(ABC):
     async def neighbours_wrote(self, connection: AsyncConnection) -> int:
         """Give a number that moves when another process has written."""
         return 0
+
+    async def number_feed(self) -> None:  # noqa: B027 -- only where several write
+        """Have the feed hold all that was committed; with one writer it always does."""
 
 
 class File(Place):
@@ -152,6 +155,10 @@ class Server(Place):
     def start(self, *, served: bool) -> None:
         """Begin to ring, and to listen where this is a hub."""
         self.bell.start(listen=served)
+
+    async def number_feed(self) -> None:
+        """Number what waits, unless another node is at it."""
+        await feed.number(self.pool)
 
     async def close(self) -> None:
         """Ring a last time and let go of every connection."""

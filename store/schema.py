@@ -307,7 +307,8 @@ secret_uses = table(
     at("seen_at"),
 )
 
-# How far each source of a connector has been read, and which node reads it now.
+# How far each source of a connector has been read, and which node reads it now. A sync has its own,
+# as `source:sync`.
 cursors = table(
     "cursors",
     word("connector", primary_key=True),
@@ -317,6 +318,11 @@ cursors = table(
     at("read_at", null=True),  # when it was last read to its end
     word("node", null=True),
     at("until", null=True),  # the reader's lease
+    word("schedule", null=True),  # what due_at follows from
+    at("began_at", null=True),  # the run under way, cut short or not
+    number("jobs", null=True),  # of that run, or of the last
+    word("error", null=True),  # why it was cut short
+    word("again", null=True),  # marks the keys of a run that sends what was sent before
 )
 
 links = table(

@@ -149,6 +149,10 @@ class Store:
 
         await self.write(know)
 
+    async def number_feed(self) -> None:
+        """Have the feed hold all that was committed until now."""
+        await self.place.number_feed()
+
     # -- reading -----------------------------------------------------------------------------------
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Give a connection for reads."""

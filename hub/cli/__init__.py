@@ -30,7 +30,7 @@ COMMANDS = {
     "verify": "check the stored invariants",
     "keys": "create, list and revoke API keys",
     "reconcile": "ask the providers what their webhooks did not say",
-    "pull": "take a provider's events from its own list",
+    "pull": "take a provider's events from its own list; run a sync; list both",
     "secrets": "make keys and secrets",
     "routes": "list routes; release or cancel what a ceiling holds",
     "connectors": "list connector types and their quality; pause, resume one; begin a new one",

@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -15,7 +15,9 @@ from hub.model import Json, write_json
 
 if TYPE_CHECKING:
     from hub.config import Config
+    from hub.parts import Accounts
     from hub.pull import Puller
+    from hub.syncing import Syncer
     from store.store import Store
 
 Result = TypeVar("Result")
@@ -108,18 +110,41 @@ async def pulling(config: "Config") -> AsyncIterator["Puller"]:
         HubError: `service.outbound` lets nobody ask a provider.
     """
     from hub import parts  # noqa: PLC0415
-    from hub.config import standin  # noqa: PLC0415
-    from hub.http import Outbound  # noqa: PLC0415
 
-    for name, one in config.connectors.items():
-        if config.outbound != "live" and one.cls.sources() and not standin.local(one):
+    askable(config, [name for name, one in config.connectors.items() if one.cls.sources()])
+    async with _accounts(config) as (store, made):
+        yield parts.puller(config, store, made, store.clock, all_of_them=True)
+
+
+@asynccontextmanager
+async def syncing(config: "Config") -> AsyncIterator["Syncer"]:
+    """Open the syncs beside a hub that may be running."""
+    from hub import parts  # noqa: PLC0415
+
+    async with _accounts(config) as (store, made):
+        yield parts.syncer(config, store, made, store.clock)
+
+
+def askable(config: "Config", names: Iterable[str]) -> None:
+    """Raise where `service.outbound` lets nobody ask one of these connectors' providers."""
+    from hub.config import standin  # noqa: PLC0415
+
+    for name in names:
+        if config.outbound != "live" and not standin.local(config.connectors[name]):
             fix = "set it to live to do so"
             text = f"service.outbound is {config.outbound}: {name} may not be asked; {fix}"
             raise HubError(text)
+
+
+@asynccontextmanager
+async def _accounts(config: "Config") -> AsyncIterator[tuple["Store", "Accounts"]]:
+    from hub import parts  # noqa: PLC0415
+    from hub.http import Outbound  # noqa: PLC0415
+
     async with opened(config) as store, Outbound(store.clock) as out:
         made = parts.accounts(config, out)
         await store.know_accounts(list(made))
-        yield parts.puller(config, store, made, store.clock, all_of_them=True)
+        yield store, made
 
 
 def me() -> str:

@@ -161,7 +161,7 @@ async def _run(
 ) -> None:
     from hub.routing import Router  # noqa: PLC0415
 
-    work = deed.work(Router(config.routes))
+    work = deed.work(Router(config.routes, syncs=(sync.rule for sync in config.syncs)))
     async with ground.opened(config) as store:
         if which is None:
             made = await store.change(lambda tx, of: work(tx, of, ""), uid or "")

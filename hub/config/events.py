@@ -1,4 +1,4 @@
-"""Every event that a route may name, and what is known of its data."""
+"""Every event that a route may name, every source of a sync, and what is known of their data."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,15 +48,21 @@ class Events:
 def gather(
     shop: Vocabulary, own: Mapping[str, Schema], found: Mapping[str, Class | None]
 ) -> Events:
-    """Gather all events of a configuration."""
+    """Gather all events and sources of a configuration."""
     emitted = {
         f"{name}.{word}": model
         for name, cls in found.items()
         for word, model in (cls.emits.items() if cls else ())
     }
 
+    offered = {
+        f"{name}.{word}": spec.model
+        for name, cls in found.items()
+        for word, spec in (cls.sources().items() if cls else ())
+    }
+
     def schema(name: str) -> Schema | None:
-        model = emitted.get(name)
+        model = emitted.get(name) or offered.get(name)
         return shop.schema(name) or own.get(name) or (model.model_json_schema() if model else None)
 
     data = dict(shop.events) | {name: name for name in (*own, *emitted)}

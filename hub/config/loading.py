@@ -2,8 +2,8 @@
 
 The passes, one file each, each on what the one before left whole: read and compose (document) →
 references → secrets (sealing) → shape (parts) → connectors (instances) → own events (declared) →
-mappings (mapped) and routes (wiring) → rules across keys (rules). Every pass runs whatever the
-others found, so that one run shows every fault.
+mappings (mapped), routes (wiring) and syncs → rules across keys (rules). Every pass runs whatever
+the others found, so that one run shows every fault.
 """
 
 import hashlib
@@ -25,11 +25,14 @@ from hub.config.report import Report
 from hub.config.rules import across, reach
 from hub.config.settings import Service, Store
 from hub.config.shop import Shop
+from hub.config.syncs import Syncs
 from hub.config.vocabulary import Vocabulary
 from hub.config.wiring import Wiring
+from hub.config.words import Words
 from hub.errors import ConfigError, Fault
 from hub.nodes import Items, Node, Scalar, Table
 from hub.routing import Route
+from hub.syncs import Sync
 
 Model = TypeVar("Model", bound=BaseModel)
 Outbound = Literal["live", "sandbox", "hold"]
@@ -58,6 +61,7 @@ class Config:
     connectors: Mapping[str, ConnectorConfig]
     webhook: ConnectorConfig
     routes: tuple[Route, ...]
+    syncs: tuple[Sync, ...] = ()
     forms: Mapping[str, Form] = field(default_factory=dict)
     events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
@@ -84,7 +88,7 @@ def load(
     Args:
         env: What `${env:}` reads; HUB_LISTEN and HUB_STORE_URL win over the file.
         secrets: False lets missing secrets pass, for looking only: nothing can be called.
-        shop: The built-in shop's events, which routes may name.
+        shop: The built-in shop's events and sources, which routes and syncs may name.
 
     Raises:
         ConfigError: With every fault, warnings included, of every file.
@@ -149,7 +153,9 @@ def _passes(
     told = {f"form.{name}": form.schema_of() for name, form in parts.forms.items()}
     known = events.gather(terms.shop, own | told, found)
     mappings = Mappings(document.mappings, report, sources=known.schema, targets=inputs(found))
-    routes = Wiring(tree, parts, found, connectors, known, mappings, report).routes()
+    words = Words(tree, found, mappings, report)
+    routes = Wiring(parts, connectors, known, words, report).routes()
+    syncs = Syncs(parts, found, terms.shop, words, report).all()
     if terms.tests:
         mappings.tested()
     outbound = parts.service.outbound or ("live" if production else "sandbox")
@@ -165,6 +171,7 @@ def _passes(
         connectors=connectors,
         webhook=subscribers(connectors, parts.defaults),
         routes=routes,
+        syncs=syncs,
         forms=parts.forms,
         events=own,
         folders=tuple(folders),

@@ -17,6 +17,7 @@ from hub.config.settings import (
     RoutePart,
     Service,
     Store,
+    SyncPart,
     Whole,
 )
 from hub.config.shop import Shop
@@ -38,6 +39,7 @@ class Parts:
     events: dict[str, OwnEvent]
     connectors: dict[str, ConnectorPart]
     routes: dict[int, RoutePart]
+    syncs: dict[int, SyncPart]
 
 
 def sealed(tree: Table, report: Report, *, production: bool) -> Table:
@@ -57,7 +59,8 @@ def shape(tree: Table, report: Report) -> Parts:
         forms=_named(tree, "forms", Form, Name, report),
         events=_named(tree, "events", OwnEvent, EventType, report),
         connectors=_named(tree, "connectors", ConnectorPart, Name, report),
-        routes=_routes(tree, report),
+        routes=_listed(tree, "routes", RoutePart, report),
+        syncs=_listed(tree, "syncs", SyncPart, report),
     )
 
 
@@ -115,12 +118,12 @@ def _key(path: Path, keys: Any, report: Report) -> None:
         report.at(path, "value.type", f"{dotted(path)} {PATTERNS.get(pattern, '')}", key=True)
 
 
-def _routes(tree: Table, report: Report) -> dict[int, RoutePart]:
-    node = tree.get("routes")
+def _listed(tree: Table, name: str, model: type[Model], report: Report) -> dict[int, Model]:
+    node = tree.get(name)
     if node is None or plain(node) is None:
         return {}
     if not isinstance(node, Items):
-        report.at(("routes",), "value.type", "routes wants a list")
+        report.at((name,), "value.type", f"{name} wants a list")
         return {}
-    made = {n: _made(item, RoutePart, ("routes", n), report) for n, item in enumerate(node.items)}
+    made = {n: _made(item, model, (name, n), report) for n, item in enumerate(node.items)}
     return {n: part for n, part in made.items() if part is not None}

@@ -26,6 +26,7 @@ from hub.config.units import (
     Number,
     Size,
     Slug,
+    TimeZone,
     listed,
     refuse,
 )
@@ -265,6 +266,21 @@ class RoutePart(Part):
     ceiling: CeilingKeys = CeilingKeys()
 
 
+class SyncPart(Part):
+    """What is new in this source goes there, on a schedule, through this mapping."""
+
+    name: Slug
+    source: Annotated[str, Field(alias="from", pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]+$")]
+    do: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
+    map: Slug | None = None
+    when: str | None = None
+    order_by: str | None = None
+    schedule: str | None = None
+    every: Duration | None = None
+    timezone: TimeZone | None = None
+    mode: Literal["incremental", "full"] = "incremental"
+
+
 class Head(Part):
     """What says how the rest is read."""
 
@@ -285,6 +301,7 @@ class Whole(Head):
     defaults: Defaults = Defaults()
     connectors: dict[Name, ConnectorPart] = Field(default_factory=dict)
     routes: tuple[RoutePart, ...] = ()
+    syncs: tuple[SyncPart, ...] = ()
 
 
 def policy(*layers: RetryKeys) -> Policy:

@@ -1,4 +1,4 @@
-"""The routes pass: names looked up, rules checked, expressions and mappings compiled."""
+"""The routes pass: each made of what its words stand for, once its own rules hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,29 +8,25 @@ from typing import Any
 from hub.ceiling import CAPPED, Ceiling
 from hub.config.caps import CeilingKeys, ceiling
 from hub.config.events import Events, covers
-from hub.config.instances import Class, ConnectorConfig
-from hub.config.mapped import Gives, Mapped, Mappings
+from hub.config.instances import ConnectorConfig
 from hub.config.parts import Parts
-from hub.config.references import unset
-from hub.config.report import Report, dotted, suggest
-from hub.config.settings import DAY, RoutePart, policy
-from hub.nodes import Path, Scalar, Table, nearest
+from hub.config.report import Report, suggest
+from hub.config.settings import DAY, RetryKeys, RoutePart, policy
+from hub.config.words import Words
+from hub.nodes import Path
 from hub.plugin import ActionSpec
-from hub.routing import Expression, Route
-
-ENVELOPE = frozenset({"id", "type", "schema", "occurred_at", "data"})
+from hub.retry import Policy
+from hub.routing import Route
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """What routes are looked up in, and how they become callables."""
 
-    tree: Table
     parts: Parts
-    found: Mapping[str, Class | None]
     made: Mapping[str, ConnectorConfig]
     events: Events
-    mappings: Mappings
+    words: Words
     report: Report
 
     def routes(self) -> tuple[Route, ...]:
@@ -43,18 +39,16 @@ class Wiring:
         """Check and compile one route."""
         path: Path = ("routes", n)
         names = self._names(part, path)
-        spec = self._action(part, path)
-        when = self._expression((*path, "when"), names, "bool")
-        order_by = self._expression((*path, "order_by"), names, "text")
-        key = self._expression((*path, "key"), names, "text")
+        spec = self.words.action(path, part.do)
+        when = self.words.expression((*path, "when"), names, "bool")
+        order_by = self.words.expression((*path, "order_by"), names, "text")
+        key = self.words.expression((*path, "key"), names, "text")
         if spec is None:
             return None
         self._rules(part, spec, path)
         connector = part.do.partition(".")[0]
-        mapping = self._mapping(part, spec, path, names)
+        mapping = self.words.mapping(path, part.do, part.map, spec, names)
         defaults = self.parts.defaults
-        inherited = self.parts.connectors.get(connector)
-        layers = [defaults.retry, *([inherited.retry] if inherited else []), part.retry]
         return Route(
             name=part.name,
             on=part.on,
@@ -69,7 +63,7 @@ class Wiring:
             fresh_for=part.fresh_for,
             blocks=(part.on_dead or defaults.on_dead) == "block",
             resend=self._resend(part, spec),
-            retry=policy(*layers),
+            retry=retries(self.parts, connector, part.retry),
             own_age=part.retry.max_age is not None,
             ceiling=self._ceiling(part, spec, path),
         )
@@ -104,24 +98,6 @@ class Wiring:
                 f"'{name}' is not among connectors.{source}.webhooks.events: it is kept, not routed"
             )
             self.report.at(where, "webhook.event", text, "add it there", warning=True)
-
-    def _action(self, part: RoutePart, path: Path) -> ActionSpec | None:
-        connector, _, action = part.do.partition(".")
-        where = (*path, "do")
-        if connector not in self.found:
-            fix = suggest(connector, self.found)
-            self.report.at(where, "route.action", f"there is no connector '{connector}'", fix)
-            return None
-        cls = self.found[connector]
-        if cls is None:
-            return None
-        actions = cls.actions()
-        if action in actions:
-            return actions[action]
-        text = f"{connector} has no action '{action}'; it has: {', '.join(sorted(actions))}"
-        fix = suggest(action, actions)
-        self.report.at(where, "route.action", text, fix if fix.startswith("did") else "")
-        return None
 
     # -- rules -------------------------------------------------------------------------------------
     def _rules(self, part: RoutePart, spec: ActionSpec, path: Path) -> None:
@@ -162,49 +138,11 @@ class Wiring:
             self.report.at((*path, "ceiling"), "route.ceiling", text, "remove it", key=True)
         return None
 
-    # -- expressions and mappings ------------------------------------------------------------------
-    def _expression(self, path: Path, names: list[str], gives: Gives) -> Expression | None:
-        spot, found = nearest(self.tree, path)
-        if found != path or not isinstance(spot.node, Scalar) or spot.node.value is None:
-            return None
-        if spot.node.value != spot.node.text:
-            if not unset(spot.node.value):
-                text = f"{dotted(path)} takes no references"
-                self.report.at(path, "ref.place", text, "put it in the connector's settings")
-            return None
-        if "{{" not in spot.node.text:
-            text = f"{dotted(path)} wants an expression"
-            self.report.at(path, "value.type", text, f'"{{{{ {spot.node.text} }}}}"')
-            return None
-        if not names:
-            return None  # the events are not known, so neither is what may be named
-        return self.mappings.expression(spot.node, names[0], gives)
 
-    def _mapping(
-        self, part: RoutePart, spec: ActionSpec, path: Path, names: list[str]
-    ) -> Mapped | None:
-        if part.map is None:
-            if not spec.model.model_fields.keys() >= ENVELOPE:
-                text = f"routes[{path[-1]}] needs 'map': {part.do} does not take an event as it is"
-                self.report.at(path, "key.missing", text, "map: the-mapping")
-            return None
-        where = (*path, "map")
-        if part.map not in self.mappings.names():
-            fix = suggest(part.map, self.mappings.names())
-            self.report.at(where, "route.mapping", f"there is no mapping '{part.map}'", fix)
-            return None
-        mapping = self.mappings.find(part.map)
-        if mapping is None:
-            return None
-        cls = self.found[part.do.partition(".")[0]]
-        target = f"{cls.maps_as or cls.type}.{spec.name}" if cls else mapping.to
-        if mapping.to != target:
-            text = f"mapping '{part.map}' makes {mapping.to}, this route does {target}"
-            self.report.at(where, "route.mapping", text)
-        if names and not any(covers(name, mapping.from_schema) for name in names):
-            text = f"mapping '{part.map}' reads {mapping.from_schema}, this route has {names[0]}"
-            self.report.at(where, "route.mapping", text)
-        return mapping
+def retries(parts: Parts, connector: str, *own: RetryKeys) -> Policy:
+    """Give the retry policy of a rule: its own keys, its connector's, the defaults."""
+    inherited = parts.connectors.get(connector)
+    return policy(parts.defaults.retry, *([inherited.retry] if inherited else []), *own)
 
 
 def _twice(routes: Mapping[int, RoutePart], report: Report) -> None:

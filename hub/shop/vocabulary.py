@@ -1,4 +1,4 @@
-"""The shop's events: their names and their schemas, as a configuration may name them."""
+"""The shop's events and sources: names and schemas, as a configuration may say them."""
 
 from collections.abc import Mapping
 
@@ -49,4 +49,7 @@ SHOP_EVENTS: Mapping[str, str] = {
 }
 """Every event the shop tells → the name of its schema."""
 
-VOCABULARY = Vocabulary(events=SHOP_EVENTS, models=SCHEMAS)
+SOURCES: Mapping[str, str] = {"customers": "shop.customer@1", "orders": "shop.order@1"}
+"""What a sync may read → the name of its schema."""
+
+VOCABULARY = Vocabulary(events=SHOP_EVENTS, models=SCHEMAS, sources=SOURCES)

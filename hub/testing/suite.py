@@ -111,8 +111,7 @@ def _for_silver(folder: Folder) -> Iterator[str]:
 
 
 def _for_gold(folder: Folder) -> Iterator[str]:
-    members = [getattr(folder.connector, name, None) for name in dir(folder.connector)]
-    if not any(getattr(one, "__source__", "") == "events" for one in members):
+    if "events" not in folder.connector.sources():
         yield "a source of events, for reconciling"
     if folder.connector.takes_webhooks() and not (folder.path / "fixtures/vectors.json").exists():
         yield "vendor signature vectors"

@@ -19,7 +19,8 @@ BASE = {
     "version": "version: 1\n",
     "store": 'store: { encryption_keys: ["${env:HUB_KEY}"] }\n',
     "connectors": """
-connectors: { segment: { type: segment, settings: { write_key: "${env:KEY}" } } }
+connectors: { segment: { type: segment, settings: { write_key: "${env:KEY}" } },
+  hubspot: { type: hubspot, settings: { access_token: "${env:KEY}" } } }
 """,
 }
 HOSTS = ("pypi", "pythonhosted", "npmjs", "proxy.golang", "artifactory", "index-url")

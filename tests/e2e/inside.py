@@ -48,7 +48,8 @@ class House:
         idle = 0
         while idle < 3:
             await asyncio.sleep(0.001)
-            busy = self.hub.worker.flying() or self.hub.fitted.puller.reading
+            reads = self.hub.fitted.puller.reading or self.hub.fitted.syncer.running
+            busy = self.hub.worker.flying() or reads
             idle = 0 if busy else idle + 1
 
 
@@ -59,24 +60,31 @@ async def inside(
     clock: Clock | None = None,
     store: str | None = None,
     before: Callable[[dict[str, Double]], None] | None = None,
+    more: str = "",
 ) -> AsyncIterator[House]:
     """Start doubles and hub; it pulls from Stripe every quarter of an hour.
 
     Args:
         store: The URL of another store than a SQLite file.
         before: What happens at the doubles before there is a hub.
+        more: What else stands in the configuration.
     """
     doubles = {kind: double(kind, clock=clock) for kind in PROVIDERS}
     if before is not None:
         before(doubles)
     async with _served(application(doubles)) as base:
         ground = prepare(home, listen=f"127.0.0.1:{free_port()}", base=base)
-        ground.config.write_text(ground.config.read_text().replace("type: stripe", FOLLOWED))
+        text = ground.config.read_text().replace("type: stripe", FOLLOWED)
+        ground.config.write_text(text + more)
         env = {"HUB_STORE_URL": store} if store else {}
-        config = configuration.load(ground.config, env=env, shop=VOCABULARY)
+
+        def read() -> configuration.Config:
+            return configuration.load(ground.config, env=env, shop=VOCABULARY)
+
+        config = read()
         for kind, secret in ground.signing.items():
             doubles[kind].send_to(ground.webhook_url(kind), secret)
-        async with running(Hub(config, clock=clock)) as hub:
+        async with running(Hub(config, clock=clock, read=read)) as hub:
             key = await hub.store.write(lambda tx: create_key(tx, "admin", "test"))
             spoken: Any = SimpleNamespace(
                 sandbox=SimpleNamespace(base=base), url=f"http://{ground.listen}", key=key["key"]

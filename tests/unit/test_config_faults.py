@@ -2,8 +2,9 @@
 
 The cases lie in config/broken/*.txt: `## name`, the file, then one line for every fault there is,
 `>> line:col level[code] text ;; fix`, with the file's name before it where it is not the main one.
-A case begins below a version and a store, on line 3; those of routes.txt on line 4, below an
-include of shared/ and of the file named after a `+`. A name that ends in !whole has neither.
+A case begins below a version and a store, on line 3; those of routes.txt and syncs.txt on line 4,
+below an include of shared/ and of the file named after a `+`. A name that ends in !whole has
+neither.
 """
 
 import shutil
@@ -12,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from hub import config
-from hub.config.vocabulary import Vocabulary
-from hub.shop.vocabulary import SCHEMAS, SHOP_EVENTS
+from hub.shop.vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent / "config"
-SHOP = Vocabulary(events=SHOP_EVENTS, models=SCHEMAS)
+SHOP = VOCABULARY
 STORE = 'store: { encryption_keys: ["${env:HUB_KEY}"] }'
 ENV = {
     "HUB_KEY": "Q0FOQVJZLWZvci10ZXN0cy0zMi1ieXRlcy1sb25nISE=",
@@ -46,7 +46,7 @@ def whole(file, name, body):
         return body
     store = "# a store of its own" if body.startswith("store:") else STORE
     more = f', "more/{name.partition("+")[2]}"' if "+" in name else ""
-    shared = f'include: ["shared/*.yaml"{more}]\n' if file == "routes" else ""
+    shared = f'include: ["shared/*.yaml"{more}]\n' if file in ("routes", "syncs") else ""
     return f"version: 1\n{store}\n{shared}{body}"
 
 

@@ -30,6 +30,7 @@ from hub.errors import (
 from hub.expr import Expr
 from hub.ids import made_at
 from hub.model import (
+    Booked,
     Event,
     FactName,
     Json,
@@ -62,12 +63,12 @@ from hub.sources import Page, source
 from webhooks import schemes
 
 __all__ = [
-    "Ambiguous", "Answer", "Auth", "AuthFailed", "Call", "CallError", "Capture", "Check", "Clock",
-    "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event", "Expr", "FactName", "Find",
-    "Http", "HubError", "ItemResult", "Json", "Limit", "Links", "ManualClock", "Money", "Outcome",
-    "Page", "Pay", "PayLine", "PaymentFact", "RateHeaders", "RateLimited", "Refund", "Reject",
-    "Reply", "Request", "Retry", "Secret", "SignatureError", "Signing", "Skip", "Sum",
-    "SystemClock", "Url", "action", "basic", "bearer", "deduped", "header", "keyed", "lookup",
-    "made_at", "read_json", "rfc3339", "schemes", "sent_key", "source", "unsafe", "upsert",
-    "write_json",
+    "Ambiguous", "Answer", "Auth", "AuthFailed", "Booked", "Call", "CallError", "Capture",
+    "Check", "Clock", "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event",
+    "Expr", "FactName", "Find", "Http", "HubError", "ItemResult", "Json", "Limit", "Links",
+    "ManualClock", "Money", "Outcome", "Page", "Pay", "PayLine", "PaymentFact", "RateHeaders",
+    "RateLimited", "Refund", "Reject", "Reply", "Request", "Retry", "Secret", "SignatureError",
+    "Signing", "Skip", "Sum", "SystemClock", "Url", "action", "basic", "bearer", "deduped",
+    "header", "keyed", "lookup", "made_at", "read_json", "rfc3339", "schemes", "sent_key",
+    "source", "unsafe", "upsert", "write_json",
 ]  # fmt: skip

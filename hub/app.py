@@ -21,6 +21,7 @@ from hub.health import Health
 from hub.http import Outbound
 from hub.ids import new_id
 from hub.model import Job
+from hub.money import MoneyMatch
 from hub.perform import Account
 from hub.pull import EVERY as PULLING
 from hub.pulse import Pulse
@@ -147,6 +148,7 @@ class Hub:
         self.duties.every(MINUTE, self._by_the_clock)
         self.duties.every(REVIEW, self._review)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
+        self.duties.every(HOURLY, self._match_money)
         self.duties.every(HOURLY, self._keep_to_terms)
         self.duties.every(MINUTE, self._listen)
         self.duties.every(HOURLY, self._forget_arrivals)
@@ -303,6 +305,12 @@ class Hub:
 
     async def _sync(self) -> None:
         await self.fitted.syncer.once()
+
+    async def _match_money(self) -> None:
+        now = self.fitted
+        followed = {name: now.accounts[name] for name in now.puller.follows}
+        action = now.shop.actions["match_money"]
+        await MoneyMatch(self.store, followed, action, clock=self.clock).once()
 
     def _route_of(self, name: str | None) -> Route | None:
         return self.fitted.router.by_name.get(name or "")

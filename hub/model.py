@@ -199,6 +199,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """One page of the money a provider has booked.
+
+    Args:
+        facts: captured, refunded, withdrawn …, each at the time it was booked.
+        cursor: Leads to the next page; None where there is none.
+    """
+
+    facts: tuple[PaymentFact, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """An inbound request as it came; nothing in it is believed before `verify`.
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from hub.clock import Clock
 from hub.effects import Auth, Effect, Kind, Limit, Signing
 from hub.errors import CallError, HubError, SignatureError
-from hub.model import Event, Json, PaymentFact, Request
+from hub.model import Booked, Event, Json, PaymentFact, Request
 from hub.secrets import Secret
 from hub.sources import SourceSpec
 
@@ -344,6 +344,10 @@ class Connector:
     def stray(self, event: Event) -> str | None:
         """Say why an event is none of this account's, such as a test one at a live account."""
         return None
+
+    async def booked(self, since: datetime, until: datetime, cursor: str | None) -> Booked:
+        """Read what money was booked in a span, for the daily match. Payment connectors only."""
+        raise NotImplementedError
 
     def answer(self, request: Request) -> Reply | None:
         """Answer a provider's challenge, after its signature passed."""

@@ -17,6 +17,7 @@ from hub.model import Job, NewJob, Outcome
 from hub.perform import Attempt
 from hub.routing import Route
 from hub.runner import Runner
+from hub.warning import Warnings
 from store import settle
 from store.links import StoredLinks
 from store.tx import Tx
@@ -37,6 +38,7 @@ class Reconciler:
         self.runner, self.route_of = runner, route_of
         self.store, self.clock = runner.store, runner.clock
         self.log = log.get("reconcile")
+        self.warnings = Warnings(self.store)
 
     async def forever(self) -> None:
         """Look at every uncertain job each minute."""
@@ -50,8 +52,11 @@ class Reconciler:
     async def once(self) -> int:
         """Look at every uncertain job now; give how many were settled."""
         await self._review_payments()
+        await self.warnings.of_cases(self.clock.now())
         unsure = await self.store.write(settle.unsure)
         settled = [await self._settle(job) for job in unsure]
+        left = [job for job, done in zip(unsure, settled, strict=True) if not done]
+        self.warnings.of_uncertain(left, self.clock.now())
         return sum(settled)
 
     async def _review_payments(self) -> None:

@@ -138,6 +138,11 @@ class Double:
                 self._spawn(self._deliver(endpoint, raw, delay))
         return None
 
+    @property
+    def sending(self) -> bool:
+        """Say whether a webhook is still under way."""
+        return any(not task.done() for task in self._tasks)
+
     def release(self) -> None:
         """Send what was held back, newest first."""
         while self.state.held:

@@ -1,6 +1,7 @@
 """Cases: what only a person can settle; one open case per kind and subject."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -20,6 +21,18 @@ def claimed(tx: Tx, order: str) -> list[Row[Any]]:
     mine = select(payments.c.id).where(payments.c.order_id == order)
     stray = (cases.c.kind == "unmatched_payment", cases.c.state == "open")
     return tx.rows(select(cases).where(*stray, cases.c.subject.in_(mine)))
+
+
+def open_about(tx: Tx, kind: str, subjects: Collection[str]) -> bool:
+    """Say whether a case of a kind is open about any of these."""
+    mine = (cases.c.kind == kind, cases.c.state == "open", cases.c.subject.in_(subjects))
+    return tx.row(select(cases.c.id).where(*mine).limit(1)) is not None
+
+
+def opened_since(tx: Tx, since: datetime, *, limit: int) -> list[Row[Any]]:
+    """Read the open cases that were opened since a time, oldest first."""
+    query = select(cases).where(cases.c.state == "open", cases.c.created_at >= since)
+    return tx.rows(query.order_by(cases.c.id).limit(limit))
 
 
 def last(tx: Tx, kind: str, subject: str) -> Row[Any] | None:

@@ -39,6 +39,33 @@ def by_ref(tx: Tx, connector: str, ref: str) -> Row[Any] | None:
     return tx.row(_BY_REF, {"connector": connector, "ref": ref})
 
 
+def by_id(tx: Tx, ident: str) -> Row[Any] | None:
+    """Read a payment."""
+    return tx.row(select(payments).where(payments.c.id == ident))
+
+
+def moved_between(
+    tx: Tx, connector: str, since: datetime, until: datetime, *, after: str, limit: int
+) -> list[str]:
+    """Name the payments of a connector to which something happened in a span, by their ids."""
+    query = (
+        select(payment_facts.c.payment_id)
+        .where(payment_facts.c.connector == connector, payment_facts.c.payment_id > after)
+        .where(payment_facts.c.occurred_at >= since, payment_facts.c.occurred_at < until)
+        .distinct()
+    )
+    return [row.payment_id for row in tx.rows(query.order_by("payment_id").limit(limit))]
+
+
+def refs_of(tx: Tx, idents: Collection[str]) -> dict[str, set[str]]:
+    """Give the provider's names of payments."""
+    found: dict[str, set[str]] = {}
+    query = select(payment_refs).where(payment_refs.c.payment_id.in_(idents))
+    for row in tx.rows(query):
+        found.setdefault(row.payment_id, set()).add(row.provider_ref)
+    return found
+
+
 def by_fact(tx: Tx, connector: str, ref: str) -> Row[Any] | None:
     """Find a payment by the id of something that happened to it, such as a charge."""
     named = and_(payment_facts.c.connector == connector, payment_facts.c.provider_ref == ref)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from connectors.stripe import answers, bodies, facts, inbound, outcomes, pulling, sdk
+from connectors.stripe import answers, balance, bodies, facts, inbound, outcomes, pulling, sdk
 from hub import (
     Answer,
     AuthFailed,
+    Booked,
     Call,
     CallError,
     Capture,
@@ -222,6 +223,11 @@ class Stripe(Connector):
         """Read the events of this account, whatever was delivered of them."""
         v1 = sdk.client(self.http, self.settings.base_url)
         return await pulling.page(v1, cursor, overlap)
+
+    async def booked(self, since: datetime, until: datetime, cursor: str | None) -> Booked:
+        """Read the balance transactions of a span."""
+        v1 = sdk.client(self.http, self.settings.base_url)
+        return await balance.page(v1, since, until, cursor)
 
     def classify(self, answer: Answer) -> CallError | None:
         """Read a refusal by Stripe's error type, code and retry advice."""

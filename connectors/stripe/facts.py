@@ -108,7 +108,8 @@ def of_intent(intent: Object, at: datetime) -> tuple[PaymentFact, ...]:
 
 
 # -- charges and refunds -------------------------------------------------------------------------
-def _charge_captured(charge: Object, at: datetime) -> Iterator[PaymentFact]:
+def charge_captured(charge: Object, at: datetime) -> Iterator[PaymentFact]:
+    """Read what was taken of a charge."""
     yield _fact("captured", charge, at, amount=charge.get("amount_captured"))
 
 
@@ -122,7 +123,7 @@ def of_charge(charge: Object, at: datetime) -> tuple[PaymentFact, ...]:
     if charge.get("status") != "succeeded":
         return ()
     if charge.get("captured"):
-        return tuple(_charge_captured(charge, at))
+        return tuple(charge_captured(charge, at))
     return (_fact("authorized", charge, at, amount=charge.get("amount")),)
 
 
@@ -215,7 +216,7 @@ BY_EVENT: Mapping[str, Reader] = {
     "payment_intent.partially_funded": _only("pending"),
     "payment_intent.requires_action": _only("action_required"),
     "payment_intent.canceled": cancelled,
-    "charge.captured": _charge_captured,
+    "charge.captured": charge_captured,
     "charge.expired": _only("authorization_lapsed"),
     "charge.refunded": _charge_refunded,
     "refund.created": refund,

@@ -27,6 +27,7 @@ LISTS = {
     "/v1/charges": "charge",
     "/v1/refunds": "refund",
     "/v1/events": "event",
+    "/v1/balance_transactions": "balance_transaction",
 }
 BALANCE = {"object": "balance", "available": [], "pending": []}
 PAGE = """<!doctype html><html lang="en"><title>Sandbox checkout</title>

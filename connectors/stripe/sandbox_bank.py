@@ -21,7 +21,10 @@ FAILS_REFUNDS = "pm_card_refundFail"
 NEEDS_ACTION = "pm_card_authenticationRequired"
 PAYS = {"pm_card_visa", "pm_card_mastercard", FAILS_REFUNDS, *REFUND_STATUS}
 OPEN = {"requires_payment_method", "requires_confirmation", "requires_action"}
-NAMES = {"pi": "payment_intent", "ch": "charge", "re": "refund", "cs": "checkout.session"}
+NAMES = {
+    "pi": "payment_intent", "ch": "charge", "re": "refund", "cs": "checkout.session",
+    "tx": "balance_transaction",
+}  # fmt: skip
 
 
 class Bank:
@@ -127,6 +130,8 @@ class Bank:
             status="failed" if code else "succeeded",
         )  # fmt: skip
         intent["latest_charge"] = charge["id"]
+        if captured:
+            self._book("charge", charge, charge["amount"])
         self.note("charge", charge["id"], {"payment_intent": intent["id"], "paid": code is None})
         return charge
 
@@ -163,6 +168,7 @@ class Bank:
             raise Refusal(text, code="amount_too_large", param="amount_to_capture")
         charge = self.things[intent["latest_charge"]]
         charge |= {"captured": True, "amount_captured": amount}
+        self._book("charge", charge, amount)
         intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0}
         intent["metadata"] |= params.get("metadata", {})
         self.note("capture", ident, params)
@@ -200,6 +206,7 @@ class Bank:
             reason=params.get("reason"), failure_reason=None,
             status=REFUND_STATUS.get(charge["payment_method"], "succeeded"),
         )  # fmt: skip
+        self._book("refund", made, -amount)
         self.note("refund", made["id"], params)
         self._refunded(charge, amount)
         self.tell("refund.created", made)
@@ -219,6 +226,16 @@ class Bank:
             raise Refusal(text, param="payment_intent" if intent else "charge")
         return self.things[ident]
 
+    def _book(self, kind: str, source: dict[str, Any], amount: int) -> None:
+        """Write money into the balance; this bank takes no fee."""
+        made = self.make(
+            "txn", amount=amount, available_on=self.now(), currency=source["currency"],
+            description=None, exchange_rate=None, fee=0, fee_details=[], net=amount,
+            reporting_category=kind, source=source["id"], status="available", type=kind,
+        )  # fmt: skip
+        if kind != "refund_failure":
+            source["balance_transaction"] = made["id"]
+
     @staticmethod
     def _refunded(charge: dict[str, Any], amount: int) -> None:
         charge["amount_refunded"] += amount
@@ -233,6 +250,7 @@ class Bank:
         if status == "failed":
             made["failure_reason"] = "expired_or_canceled_card"
             self._refunded(self.things[made["charge"]], -made["amount"])
+            self._book("refund_failure", made, made["amount"])
             self.tell("refund.failed", made)
         self.tell("refund.updated", made)
         return made

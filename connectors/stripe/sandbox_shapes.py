@@ -65,6 +65,7 @@ FILTERS = {
     "charge": ("customer", "payment_intent"),
     "refund": ("charge", "payment_intent"),
     "event": ("type",),
+    "balance_transaction": ("currency", "source", "type"),
 }
 
 

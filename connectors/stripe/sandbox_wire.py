@@ -150,9 +150,15 @@ def _fits(thing: Mapping[str, Json], params: dict[str, Any], filters: Iterable[s
 
 
 def expanded(thing: Json, names: Iterable[str], things: Mapping[str, Json]) -> Json:
-    """Give a copy with the named references replaced by what they name, one level deep."""
+    """Give a copy with the named references replaced by what they name, one level deep.
+
+    In a list `data.source` is the `source` of each.
+    """
     body = copy.deepcopy(thing)
     for name in names:
+        if name.startswith("data.") and isinstance(body.get("data"), list):
+            body["data"] = [expanded(one, [name[5:]], things) for one in body["data"]]
+            continue
         if name not in body:
             raise Refusal(f"This property cannot be expanded ({name}).", param="expand")
         if isinstance(ident := body[name], str):

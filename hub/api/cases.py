@@ -8,10 +8,9 @@ from hub.api import once, paging
 from hub.api.endpoint import EVERYONE, REFUNDERS, Answer, Ask, Endpoints, Query, changed
 from hub.api.views import CaseView
 from hub.errors import Refused
-from hub.model import Json
 from hub.shop.money_shapes import Case, Dispute
-from hub.shop.money_snapshots import case_snapshot, dispute_snapshot
-from hub.shop.resolving import Resolution, allowed, resolve_case
+from hub.shop.money_snapshots import dispute_snapshot
+from hub.shop.resolving import Resolution, case_view, resolve_case
 from store import aggregates, payments
 from store import cases as kept
 from store.aggregates import Stored
@@ -112,9 +111,3 @@ async def get_dispute(ask: Ask) -> Answer:
         return Answer(body=dispute_snapshot(row), version=row.version)
 
     return await ask.api.store.look(work)
-
-
-def case_view(row: Stored) -> dict[str, Json]:
-    """Give a case as the API answers it: with the resolutions there are while it is open."""
-    choice = {"resolutions": allowed(row.kind)} if row.state == "open" else {}
-    return case_snapshot(row) | choice

@@ -26,6 +26,7 @@ COMMANDS = {
     "inbox": "list the requests that were taken in; show one",
     "webhooks": "list the webhooks' secrets and when each was last seen; watch what is refused",
     "orders": "list orders; show one with its timeline",
+    "cases": "list what only a person can settle; show or resolve one",
     "import": "import orders made elsewhere, out of a file",
     "verify": "check the stored invariants",
     "keys": "create, list and revoke API keys",

@@ -127,6 +127,20 @@ def ask_again(
     return job
 
 
+def ask_stray(tx: Tx, connector: str, ref: str, why: str, rules: ShopRules) -> None:
+    """Write the job that reads a payment of which we know nothing but its provider's id.
+
+    Raises:
+        Refused: provider_unavailable.
+    """
+    effect = rules.payment_connectors.get(connector, {}).get("retrieve_payment")
+    if effect is None:
+        raise unavailable(connector)
+    asked = Find(ref=ref).model_dump(mode="json", exclude_defaults=True)
+    key = f"find:{connector}:{ref}:{why}"
+    tx.enqueue(direct_job(connector, "retrieve_payment", asked, key=key, now=tx.now, effect=effect))
+
+
 def ask_cancel(tx: Tx, row: Stored, rules: ShopRules, *, reason: str | None = None) -> bool:
     """Write the job that gives a payment up at its provider; False where nothing is to be asked.
 

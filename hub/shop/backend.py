@@ -16,6 +16,7 @@ from hub.shop import (
     carts,
     catalog,
     checkout,
+    drift,
     ending,
     facts,
     fulfilling,
@@ -66,6 +67,7 @@ class Shop:
             "review_silence": ShopAction(
                 silence.ReviewSilence, partial(silence.review_silence, rules=rules)
             ),
+            "match_money": ShopAction(drift.MatchMoney, drift.match_money),
             "create_product": ShopAction(
                 catalog.NewProduct, partial(catalog.create_product, rules=rules)
             ),

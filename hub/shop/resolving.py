@@ -8,7 +8,7 @@ from hub.ids import new_id
 from hub.model import Json
 from hub.payments import Sum
 from hub.shop import cases, lifecycle, refunds
-from hub.shop.asking import ask_again
+from hub.shop.asking import ask_again, ask_stray
 from hub.shop.booking import refresh
 from hub.shop.capturing import payment_to_change
 from hub.shop.events import Cause
@@ -42,6 +42,12 @@ class Deed:
     case: Stored
     item: Resolution
     rules: ShopRules
+
+    @property
+    def stray(self) -> tuple[str, str] | None:
+        """Give connector and provider's id of a payment that we do not know."""
+        connector, _, ref = self.case.subject.partition(":")
+        return (connector, ref) if ref else None
 
     def order(self) -> Stored:
         """Lock the order the case is about."""
@@ -98,6 +104,12 @@ def resolve_case(
 def allowed(kind: str) -> list[str]:
     """Name the resolutions of a kind of case."""
     return sorted(RESOLUTIONS.get(kind, GENERAL))
+
+
+def case_view(row: Stored) -> dict[str, Json]:
+    """Give a case with the resolutions there are while it is open."""
+    choice = {"resolutions": allowed(row.kind)} if row.state == "open" else {}
+    return case_snapshot(row) | choice
 
 
 # -- deeds: each does one thing; True says that the case's word is accepted as it is ---------------
@@ -189,6 +201,9 @@ def _adjust(deed: Deed) -> bool:
 
 def _retry(deed: Deed) -> bool:
     """Ask once more: a refund anew, or the provider how the payment stands."""
+    if deed.stray is not None:
+        ask_stray(deed.tx, *deed.stray, f"case:{deed.case.id}", deed.rules)
+        return True
     amount = deed.case.evidence.get("amount") if isinstance(deed.case.evidence, dict) else None
     for row in deed.payments():
         if deed.case.kind == "refund_failed" and isinstance(amount, int):
@@ -204,6 +219,8 @@ def _record(deed: Deed) -> bool:
     """Write down what a person knows: the money went back by another way."""
     if deed.item.amount is None:
         raise invalid("/amount", "say how much went back")
+    if deed.stray is not None:
+        raise invalid("/resolution", "no payment of ours is known by this id: retry first")
     for row in deed.payments():
         if deed.item.amount.currency != row.currency:
             raise mismatch("/amount/currency", f"the payment is in {row.currency}")

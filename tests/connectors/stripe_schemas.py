@@ -21,6 +21,7 @@ LOCAL = set(RequestOptions.__annotations__)  # options of the SDK, never sent as
 
 OPERATIONS = {
     r"GET /v1/balance": params.BalanceRetrieveParams,
+    r"GET /v1/balance_transactions": params.BalanceTransactionListParams,
     r"GET /v1/charges/[^/]+": params.ChargeRetrieveParams,
     r"GET /v1/checkout/sessions": checkout.SessionListParams,
     r"GET /v1/checkout/sessions/[^/]+": checkout.SessionRetrieveParams,

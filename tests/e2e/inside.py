@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy import func, select
 
 from hub import config as configuration
 from hub.app import Hub
@@ -19,6 +20,7 @@ from hub.sandbox import Double
 from hub.serving import running
 from hub.shop.vocabulary import VOCABULARY
 from store.keys import create_key
+from store.schema import jobs
 from tests.e2e.shop import Shop
 from tests.e2e.stage import free_port
 
@@ -42,6 +44,21 @@ class House:
         for _ in range(0, seconds, step):
             self.clock.advance(step)
             await self.rest()
+
+    async def quiet(self) -> None:
+        """Let time pass until no job and no webhook has been left for a while."""
+        idle = 0
+        while idle < 5:
+            await self.pass_by(5, step=5)
+            live = await self.count(jobs, jobs.c.state.in_(("ready", "leased", "waiting")))
+            sending = any(double.sending for double in self.doubles.values())
+            idle = 0 if live or sending else idle + 1
+
+    async def count(self, table: Any, *where: Any) -> int:
+        """Count the hub's rows, past its code."""
+        async with self.hub.store.read() as connection:
+            query = select(func.count()).select_from(table).where(*where)
+            return int(await connection.scalar(query) or 0)
 
     async def rest(self) -> None:
         """Wait until nothing is in flight."""

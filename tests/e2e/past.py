@@ -17,12 +17,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
-
 from hub import log
 from hub.clock import ManualClock
 from store.money_schema import cases, payment_facts
-from store.schema import inbox, jobs
+from store.schema import inbox
 from store.shop_schema import orders
 from tests.e2e.inside import House, inside
 from tests.e2e.stage import run
@@ -101,16 +99,16 @@ async def play(home: Path, *, count: int, store: str) -> Verdict:
     async with inside(home, clock=clock, store=store, before=past.happen) as house:
         await bring(house, past.orders[: count // 2], store)
         await house.hub.fitted.puller.rewind("stripe", clock.now() - timedelta(days=DAYS))
-        await quiet(house)
+        await house.quiet()
         await house.pass_by(1200, step=30)  # payments of nobody become cases after 15 minutes
         await bring(house, past.orders[count // 2 :], store)
-        await quiet(house)
+        await house.quiet()
         await house.pass_by(120, step=30)
         told = sent(house)
         found = await counted(house)
         _, payment = await house.shop.orders("now@example.com")
         await house.shop.pays(payment)
-        await quiet(house)
+        await house.quiet()
         return Verdict(**found, told=told, now=sent(house))
 
 
@@ -123,15 +121,6 @@ async def bring(house: House, some: Sequence[Any], store: str) -> None:
     done = await asyncio.to_thread(run, *words, within=1800, **where)
     assert done.returncode == 0, (done.stdout[-500:], done.stderr[-2000:])
     assert json.loads(done.stdout)["imported"] == len(some)
-
-
-async def quiet(house: House) -> None:
-    """Let time pass until no job has been left to do for a while."""
-    idle = 0
-    while idle < 5:
-        await house.pass_by(5, step=5)
-        live = await _count(house, jobs, jobs.c.state.in_(("ready", "leased", "waiting")))
-        idle = 0 if live else idle + 1
 
 
 def sent(house: House) -> dict[str, int]:
@@ -147,19 +136,13 @@ async def counted(house: House) -> dict[str, int]:
     """Count what the hub knows of the past."""
     confirmed = (payment_facts.c.fact == "captured", payment_facts.c.stated == 0)
     return {
-        "imported": await _count(house, orders),
-        "paid": await _count(house, orders, orders.c.paid_at.is_not(None)),
-        "refunded": await _count(house, orders, orders.c.refunded > 0),
-        "confirmed": await _count(house, payment_facts, *confirmed),
-        "recovered": await _count(house, inbox, inbox.c.via == "pull"),
-        "unsettled": await _count(house, cases, cases.c.state == "open"),
+        "imported": await house.count(orders),
+        "paid": await house.count(orders, orders.c.paid_at.is_not(None)),
+        "refunded": await house.count(orders, orders.c.refunded > 0),
+        "confirmed": await house.count(payment_facts, *confirmed),
+        "recovered": await house.count(inbox, inbox.c.via == "pull"),
+        "unsettled": await house.count(cases, cases.c.state == "open"),
     }
-
-
-async def _count(house: House, table: Any, *where: Any) -> int:
-    async with house.hub.store.read() as connection:
-        query = select(func.count()).select_from(table).where(*where)
-        return int(await connection.scalar(query) or 0)
 
 
 async def main() -> int:

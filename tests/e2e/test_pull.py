@@ -104,7 +104,8 @@ async def test_commands_pull_beside_the_hub(house) -> None:
     assert (code, json.loads(said)) == (
         0,
         {
-            "sources": [{"connector": "stripe", "recovered": 0, "error": None}],
+            "sources": [{"connector": "stripe", "recovered": 0, "error": None, "drifted": 0}],
+            "days_matched": 0,
             "payments_asked": 0,
         },
     )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.api import once, paging
 from hub.api.endpoint import OPERATORS, STAFF, Answer, Ask, Do, Endpoints, Query
 from hub.errors import Refused
-from store import operate, reads
+from store import lanes, operate, reads
 from store.tx import Tx
 
 jobs = Endpoints()
@@ -45,6 +45,22 @@ async def list_jobs(ask: Ask) -> Answer:
     more = len(found) > wanted.limit
     cursor = paging.write_cursor(cipher, page[-1]["uid"], about) if more else None
     return paging.page(ask.request, page, cursor)
+
+
+class LanesQuery(Query):
+    """Filters of the list of lanes."""
+
+    connector: str | None = None
+    limit: Annotated[int, Field(ge=1, le=paging.MOST)] = paging.MOST
+
+
+@jobs.get("/lanes", may=STAFF, query=LanesQuery, gives={200: "Lanes"})
+async def list_lanes(ask: Ask) -> Answer:
+    """List lanes that stand still behind a dead or an uncertain job, and how many jobs wait."""
+    wanted: LanesQuery = ask.query
+    async with ask.api.store.read() as connection:
+        found = await lanes.blocked(connection, connector=wanted.connector, limit=wanted.limit)
+    return Answer(body={"items": found})
 
 
 @jobs.get("/jobs/{uid}", may=STAFF, gives={200: "Job"})

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 app = ground.new("List jobs; show, retry, cancel or settle one.", lists=True)
 COLUMNS = ("uid", "state", "connector", "action", "route", "attempt", "due_at", "error")
+LANES = ("connector", "lane", "job", "state", "route", "waiting", "error")
 State = Annotated[str | None, typer.Option(help="waiting, ready, leased, uncertain, dead, done …")]
 Uid = Annotated[str, typer.Argument(help="The job's uid, job_…")]
 OneUid = Annotated[str | None, typer.Argument(metavar="UID", help="The job's uid, job_…")]
@@ -62,6 +63,23 @@ def jobs(
             )
 
     ground.show(ground.with_store(config, work), COLUMNS, as_json=as_json)
+
+
+@app.command(name="lanes")
+def list_lanes(
+    config: ground.ConfigFile = ground.DEFAULT,
+    connector: Annotated[str | None, typer.Option(help="Only this connector's.")] = None,
+    limit: ground.Limit = 50,
+    as_json: ground.AsJson = False,
+) -> None:
+    """List lanes that stand still behind a dead or an uncertain job."""
+    from store import lanes  # noqa: PLC0415
+
+    async def work(store: Any) -> list[dict[str, Json]]:
+        async with store.read() as connection:
+            return await lanes.blocked(connection, connector=connector, limit=limit)
+
+    ground.show(ground.with_store(config, work), LANES, as_json=as_json)
 
 
 @app.command()

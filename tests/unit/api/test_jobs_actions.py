@@ -152,3 +152,13 @@ class TestMappedAnew:
         assert anew != uid
         assert (await shown(doors["admin"], anew))["state"] == "ready"
         assert (await shown(doors["admin"], uid))["reason"] == f"mapped again as {anew}"
+
+
+async def test_lanes_that_stand_still_are_listed(doors, put):
+    uid = await put("b", lane="a")
+    await put("w", lane="a")
+    await put("d", lane="b")
+    body = await (await doors["readonly"].get("/v1/lanes")).json()
+    told = [(row["lane"], row["job"], row["state"], row["waiting"]) for row in body["items"]]
+    assert told == [("a", uid, "dead", 1)]
+    assert (await (await doors["readonly"].get("/v1/lanes?connector=mail")).json())["items"] == []

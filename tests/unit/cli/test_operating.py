@@ -195,3 +195,12 @@ def test_a_pause_in_the_file_is_shown_as_such(hub):
 
 def test_only_a_configured_connector_can_be_paused(hub):
     assert hub("connectors", "pause", "nope", says="no connector nope (have: other, toy)") == 1
+
+
+def test_lanes_that_stand_still_are_listed(hub):
+    hub.sale()
+    put, _ = hub.jobs("uid")
+    assert hub("jobs", "lanes", says="nothing") == 0
+    hub.do(lambda tx: tx.connection.exec_driver_sql("UPDATE jobs SET lane = uid"))
+    hub.do(lambda tx: tx.connection.exec_driver_sql("UPDATE jobs SET state = 'b', error = 'no'"))
+    assert hub("jobs", "lanes", "--connector", "toy", says=put) == 0

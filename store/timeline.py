@@ -11,10 +11,10 @@ from sqlalchemy import Row, Select, literal, null, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model import Json, rfc3339
-from store.money_schema import cases, payment_facts, payments, refunds
+from store.money_schema import cases, disputes, payment_facts, payments, refunds
 from store.reads import shown_attempt, shown_job
 from store.schema import attempts, audit, events, inbox, job_history, jobs
-from store.shop_schema import carts, orders
+from store.shop_schema import carts, fulfilments, orders
 
 RANKS = ("call", "webhook", "fact", "event", "job")
 PENDING = ("waiting", "ready")
@@ -54,8 +54,9 @@ async def timeline(connection: AsyncConnection, order_id: str) -> list[dict[str,
 
 
 async def _parts(connection: AsyncConnection, order_id: str) -> set[str]:
-    """Give the ids of the order's cart, refunds and cases."""
-    mine = [select(t.c.id).where(t.c.order_id == order_id) for t in (carts, refunds, cases)]
+    """Give the ids of the order's cart, fulfilments, refunds, disputes and cases."""
+    tables = (carts, fulfilments, refunds, disputes, cases)
+    mine = [select(t.c.id).where(t.c.order_id == order_id) for t in tables]
     return await _ids(connection, union(*mine))
 
 

@@ -219,6 +219,7 @@ class Request:
         url: The configured public URL of the connector and the raw query; never the Host header.
         headers: Raw, in order, repeats kept.
         body: Exactly the bytes received.
+        fetched: What `Connector.needs` asked for, such as a certificate; no part of what came.
     """
 
     method: str
@@ -226,6 +227,7 @@ class Request:
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
     received_at: datetime | None = None
+    fetched: bytes = b""
 
     def header(self, name: str) -> bytes | None:
         """Give a header's only value; None where it is absent or sent more than once."""
@@ -250,6 +252,7 @@ class Request:
             headers=self.headers,
             body=body,
             received_at=self.received_at,
+            fetched=self.fetched,
         )
 
 

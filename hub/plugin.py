@@ -253,6 +253,7 @@ class Connector:
 
     Attributes:
         signature: What the signature of its webhooks is worth; None where it sends none.
+        fetches: What `needs` asks for is read from `base_url`, so there is somebody to call.
         any_events: It may emit types that `emits` does not list, and routes may name them.
         maps_as: What a mapping's `to` calls it; None: its type.
     """
@@ -266,6 +267,7 @@ class Connector:
     request_id_header: ClassVar[str | None] = None
     signs_url: ClassVar[bool] = False
     signature: ClassVar[Signing | None] = None
+    fetches: ClassVar[bool] = False
     any_events: ClassVar[bool] = False
     maps_as: ClassVar[str | None] = None
     Settings: ClassVar[Any] = ConnectorSettings
@@ -323,6 +325,14 @@ class Connector:
 
     def classify(self, answer: Answer) -> CallError | None:
         """Read an answer that is no 2xx; None leaves it to `statuses` and the default table."""
+        return None
+
+    def needs(self, request: Request, *, now: float) -> str | None:
+        """Give the path below `base_url` of what `verify` needs beside the request; None: nothing.
+
+        Asked first, and of a request that anybody may have sent: let it name no other path than
+        the provider's own, and raise SignatureError where it is refused whatever is read there.
+        """
         return None
 
     def verify(self, request: Request, secret: Secret, *, now: float) -> None:

@@ -36,6 +36,16 @@ class Door:
         signing = self.connector.signature
         return signing is not None and signing.covers == "body"
 
+    def needs(self, request: Request, now: datetime) -> str | None:
+        """Give the path of what the check needs beside the request; None where it needs nothing.
+
+        Raises:
+            SignatureError: It is refused whatever is read there.
+        """
+        if all(expired(secret, now) for secret in self.secrets):
+            return None
+        return self.connector.needs(request, now=now.timestamp())
+
     def admit(self, request: Request, now: datetime) -> str:
         """Try every secret valid now; give the name of the one that passed.
 

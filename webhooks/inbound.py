@@ -69,7 +69,7 @@ class InboundSettings(ConnectorSettings):
 
 
 class Inbound(Connector):
-    """Webhooks of any provider whose scheme is in the library; it calls nobody."""
+    """Webhooks of any provider whose scheme is in the library; only a certificate is fetched."""
 
     type = "inbound"
     any_events = True
@@ -88,12 +88,18 @@ class Inbound(Connector):
         scheme = SCHEMES.get(named) if isinstance(named, str) else None
         if scheme is None:
             return cls  # the settings refuse it, and say what there is
-        made = create_model(
-            "Settings", __base__=(InboundSettings, scheme.signer), __module__=__name__
-        )
-        signs_url = scheme.signing.url or "{url}" in str(settings.get("signed"))
-        members = {"scheme": scheme, "Settings": made, "signature": _signing(scheme, settings)}
-        return builtins.type("Inbound", (cls,), members | {"signs_url": signs_url})
+        members = {
+            "scheme": scheme,
+            "Settings": _settings(scheme.signer, settings),
+            "signature": _signing(scheme, settings),
+            "signs_url": scheme.signing.url or "{url}" in str(settings.get("signed")),
+            "fetches": scheme.signer.fetches_from(settings) is not None,
+        }
+        return builtins.type("Inbound", (cls,), members)
+
+    def needs(self, request: Request, *, now: float) -> str | None:
+        """Ask the scheme."""
+        return self._signer.needs(request, now=now)
 
     def verify(self, request: Request, secret: Secret, *, now: float) -> None:
         """Check the request by the scheme."""
@@ -162,6 +168,16 @@ class Inbound(Connector):
             at=_time(given.event_time(scope)) if given.event_time else _arrival(request),
             data=item,
         )
+
+
+def _settings(signer: type[Signer], settings: Mapping[str, Json]) -> Any:
+    """Make the class of a scheme's settings; who is called, if anybody, is the provider."""
+    base: Any = (InboundSettings, signer)
+    more: dict[str, Any] = {}
+    if (home := signer.fetches_from(settings)) is not None:
+        called = Field(default=home, description="what the signature's check needs is read there")
+        more["base_url"] = (Url, called)
+    return create_model("Settings", __base__=base, __module__=__name__, **more)
 
 
 def _signing(scheme: Scheme, settings: Mapping[str, Json]) -> Signing:

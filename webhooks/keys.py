@@ -5,6 +5,7 @@ SignatureError leaves.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -15,6 +16,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from hub.errors import SignatureError
 
 SMALLEST_RSA = 2048
+LARGEST_CHAIN, MOST_BETWEEN = 64 << 10, 8
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _BROKEN = (ValueError, TypeError, UnsupportedAlgorithm)
 
@@ -174,20 +176,26 @@ def certificate_of(pem: bytes, *, now: float, names: tuple[str, ...]) -> x509.Ce
     return found
 
 
-def chain(pem: bytes, roots: bytes, *, now: float, name: str) -> None:
-    """Raise unless a PEM chain, the server's own certificate first, ends at one of the roots.
+def chain(pem: bytes, roots: bytes, *, now: float, name: str) -> x509.Certificate:
+    """Give a PEM chain's first certificate, the server's own, if it ends at one of the roots.
 
     Raises:
         SignatureError: unsupported (unreadable, expired, of another name, or of another root).
     """
     try:
-        leaf, *between = x509.load_pem_x509_certificates(pem)
-        trusted = Store(x509.load_pem_x509_certificates(roots))
+        leaf, *between = x509.load_pem_x509_certificates(pem[:LARGEST_CHAIN])
         at = datetime.fromtimestamp(now, UTC)
-        policy = PolicyBuilder().store(trusted).time(at)
-        policy.build_server_verifier(x509.DNSName(name)).verify(leaf, between)
+        policy = PolicyBuilder().store(_trusted(roots)).time(at)
+        policy.build_server_verifier(x509.DNSName(name)).verify(leaf, between[:MOST_BETWEEN])
     except (*_BROKEN, VerificationError, OverflowError, OSError) as error:
         raise SignatureError("unsupported") from error
+    return leaf
+
+
+@lru_cache(maxsize=8)
+def _trusted(roots: bytes) -> Store:
+    """Read roots once: a machine's own bundle has over a hundred."""
+    return Store(x509.load_pem_x509_certificates(roots))
 
 
 def certificate_url(url: bytes, hosts: tuple[str, ...]) -> str:

@@ -27,6 +27,7 @@ from store.store import Store
 from store.tx import Tx
 from webhooks import guard
 from webhooks.doors import Door
+from webhooks.fetched import Fetched
 from webhooks.refusals import Refusals
 
 RETRY_AFTER = "5"
@@ -59,11 +60,12 @@ class Receiver:
         self.bodies = guard.Bodies(cap=cap, within=within)
         self.refusals, self.proxies = refusals or Refusals(doors), proxies
         self.seen: dict[secret_uses.Use, datetime] = {}
+        self.fetched = Fetched(clock)
         self.log = log.get("webhooks")
 
     def follow(self, other: "Receiver") -> None:
-        """Go on counting where another left off: refused callers, the use of secrets."""
-        self.refusals, self.seen = other.refusals, other.seen
+        """Go on where another left off: refused callers, the use of secrets, certificates."""
+        self.refusals, self.seen, self.fetched = other.refusals, other.seen, other.fetched
         self.refusals.doors = self.doors
 
     async def post(self, asked: web.Request) -> web.Response:
@@ -75,7 +77,9 @@ class Receiver:
         body = await self.bodies.read(asked)
         request = self._request(door, asked, body)
         try:
+            request = await self.fetched.beside(door, request)
             used = door.admit(request, self.clock.now())
+            self.fetched.keep(door, request)
             self.seen[door.name, used] = self.clock.now()
         except SignatureError as error:
             raise self._refused(door, asked, request, error.reason) from error

@@ -39,6 +39,23 @@ class Signer(BaseModel):
         """Give the request as the provider would sign it: other headers, body or URL."""
         raise SignatureError("unsupported")
 
+    @classmethod
+    def fetches_from(cls, settings: Mapping[str, Json]) -> str | None:  # noqa: ARG003 -- for those that do
+        """Give the base URL of what `needs` asks for; None where nothing is fetched.
+
+        Args:
+            settings: As written and not yet checked.
+        """
+        return None
+
+    def needs(self, request: Request, *, now: float) -> str | None:
+        """Give the path of what must be fetched to check a request; None: nothing.
+
+        Raises:
+            SignatureError: It is refused whatever is fetched.
+        """
+        return None
+
     def reads(self, name: str) -> bool:
         """Say whether a form parameter is to be read."""
         return True

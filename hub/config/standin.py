@@ -29,7 +29,8 @@ def local(config: ConnectorConfig) -> bool:
 
 def calls(config: ConnectorConfig) -> bool:
     """Say whether a connector has a provider to call; subscribers are the shop's own."""
-    return config.type != SUBSCRIBERS and bool(config.cls.actions() or config.cls.sources())
+    cls = config.cls
+    return config.type != SUBSCRIBERS and bool(cls.actions() or cls.sources() or cls.fetches)
 
 
 def has(config: ConnectorConfig) -> bool:

@@ -73,8 +73,13 @@ def header_of(request: Request, chance: random.Random) -> Request:
     return replace(request, headers=tuple(headers))
 
 
+def fetched_of(request: Request, chance: random.Random) -> Request:
+    """Change what was fetched; where nothing was, there suddenly is something."""
+    return replace(request, fetched=mutate(request.fetched, chance))
+
+
 CHANGES: tuple[Callable[[Request, random.Random], Request], ...] = (
-    body_of, header_of, header_of, header_of, url_of,
+    body_of, header_of, header_of, header_of, url_of, fetched_of,
 )  # fmt: skip
 
 

@@ -101,7 +101,10 @@ def private(key: Any) -> str:
 
 
 PAYPAL = "messageverificationcerts.paypal.com"
-RSA_KEY, OTHER_KEY = (rsa.generate_private_key(65537, 2048) for _ in range(2))
+RSA_KEY, OTHER_KEY, ROOT_KEY = (rsa.generate_private_key(65537, 2048) for _ in range(3))
+ROOT = certificate("root.example", ROOT_KEY, ca=True)
+CHAIN = pem(certificate(PAYPAL, RSA_KEY, by=(ROOT, ROOT_KEY))).encode()
+FETCHED = {"paypal, fetched": CHAIN}
 
 
 def p256(number: int) -> str:
@@ -157,6 +160,8 @@ TABLE: list[tuple[Any, ...]] = [
     ("paddle", "paddle", {}, JSON, ()),
     ("paypal", "paypal", {"webhook_id": "1JE4291016473214C"}, JSON,
      (pem(certificate(PAYPAL, RSA_KEY), RSA_KEY), pem(certificate(PAYPAL, OTHER_KEY), OTHER_KEY))),
+    ("paypal, fetched", "paypal", {"webhook_id": "1JE4291016473214C", "certificate": "fetched"},
+     JSON, (pem(ROOT, RSA_KEY), pem(certificate("other", OTHER_KEY, ca=True), OTHER_KEY))),
     ("postmark", "postmark", {}, JSON, ("user:long-enough-pass", "user:another-long-pass")),
     ("shopify", "shopify", {}, JSON, ()),
     ("slack", "slack", {}, JSON, ()),
@@ -181,7 +186,9 @@ def library() -> Iterator[Sample]:
         bare = Request(method="POST", url=HOST + scheme, headers=(), body=body)
         yield Sample(
             name=name, signing=found.signing, verify=signer.verify, secret=secret, other=other,
-            request=signer.sign(bare, secret, now=NOW),
+            request=replace(
+                signer.sign(bare, secret, now=NOW), fetched=FETCHED.get(name, b"")
+            ),
             **({"meaning": meaning[0]} if meaning else {}),
         )  # fmt: skip
 

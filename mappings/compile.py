@@ -14,7 +14,7 @@ from typing import Literal
 from hub.errors import Fault
 from hub.model import Json, write_json
 from hub.nodes import Node, Scalar, Table, plain
-from mappings import grammar, structure
+from mappings import grammar, plugged, structure
 from mappings.budget import Budget
 from mappings.expressions import Writer
 from mappings.forms import Form, depth, may_omit, room_of
@@ -39,9 +39,13 @@ class Compiled:
     """A lone expression: `fn(scope)` gives its value, or raises MappingError.
 
     Two of one text are equal, wherever they stand.
+
+    Args:
+        filters: Those that it names and are not ours, by what they are.
     """
 
     text: str
+    filters: tuple[str, ...]
     gives: Gives
     form: Form = field(repr=False, compare=False)
     _program: Program = field(repr=False, compare=False)
@@ -103,7 +107,8 @@ def expression(
     if form is None:
         return None, reader.told()
     run = _compiled(file, sorted(reader.used & set(names)), (), form, reader, _SHAPES[gives])
-    return (Compiled(scalar.text, gives, form, run) if run else None), reader.told()
+    own = plugged.digests(scalar.text)
+    return (Compiled(scalar.text, own, gives, form, run) if run else None), reader.told()
 
 
 def mapping(
@@ -198,7 +203,9 @@ def _unused(node: Table, reader: Reader) -> None:
 
 def _hash(node: Table) -> str:
     parts = {key.text: plain(value) for key, value in node.pairs if key.text != "tests"}
-    return hashlib.sha256(write_json(parts)).hexdigest()
+    text = write_json(parts)
+    own = plugged.digests(text.decode())
+    return hashlib.sha256(text + write_json(own) if own else text).hexdigest()
 
 
 # -- making the function -----------------------------------------------------------------------

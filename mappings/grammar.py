@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from jinja2 import nodes
 
-from mappings import filters
+from mappings import filters, plugged
 from mappings.parser import Formula, Refusal
 from mappings.values import LIMIT, MAX_DIGITS
 
@@ -158,15 +158,12 @@ def _object(node: nodes.Dict) -> _Found:
 
 
 def _filter(node: nodes.Filter) -> _Found:
-    if node.name not in filters.FILTERS:
-        return (
-            "mapping.filter",
-            f"unknown filter '{node.name}'",
-            closest(node.name, filters.FILTERS),
-        )
+    known = filters.FILTERS | {name: one.run for name, one in plugged.here().items()}
+    if node.name not in known:
+        return "mapping.filter", f"unknown filter '{node.name}'", closest(node.name, known)
     if node.dyn_args is not None or node.dyn_kwargs is not None:
         return "mapping.node", "*args are not part of the language", "write each argument"
-    wanted = signature(filters.FILTERS[node.name])
+    wanted = signature(known[node.name])
     try:
         wanted.bind(None, *node.args, **keywords(node))
     except TypeError:
@@ -181,10 +178,24 @@ def _constant_null(node: nodes.Filter) -> bool:
     return isinstance(given, nodes.Const) and type(given.value) is bool
 
 
+def written_as(function: Callable[..., Any]) -> str:
+    """Give a filter's arguments as an admin writes them; "" where it takes none.
+
+    >>> written_as(filters.truncate)
+    "(n, end='…')"
+    """
+    own = list(signature(function).parameters.values())
+    return _shown(own) if len(own) > 1 else ""
+
+
 def _shown(parameters: Iterable[Parameter]) -> str:
     """Name a filter's arguments as an admin writes them; the first is what it is applied to."""
     own = [
-        p.name if p.default is Parameter.empty else f"{p.name}={_worded(p.default)}"
+        f"*{p.name}"
+        if p.kind is Parameter.VAR_POSITIONAL
+        else p.name
+        if p.default is Parameter.empty
+        else f"{p.name}={_worded(p.default)}"
         for p in list(parameters)[1:]
     ]
     return f"({', '.join(own)})" if own else "no arguments"

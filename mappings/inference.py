@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import nodes
 
-from mappings import grammar, kinds
+from mappings import grammar, kinds, plugged
 from mappings.expressions import path_of
 from mappings.kinds import NUMBER, UNKNOWN, WRITABLE, Known, either, made
 from mappings.parser import Formula
@@ -128,6 +128,8 @@ class Inference:
             return self._caught_by(node)
         operand = self.value(node.node) if node.node is not None else UNKNOWN
         given = [self.value(one) for one in (*node.args, *grammar.keywords(node).values())]
+        if (own := plugged.here().get(node.name)) is not None:
+            return self._plugged(node, own, operand, given)
         self._wants(node.node or node, operand, TAKES.get(node.name), f"'{node.name}'")
         if node.name in ("first", "last"):
             return Known.of(operand.schema.items())
@@ -136,6 +138,18 @@ class Inference:
         if node.name not in GIVES:
             return UNKNOWN
         return made(*GIVES[node.name], of=() if node.name == "sha256" else (operand, *given))
+
+    def _plugged(
+        self, node: nodes.Filter, own: plugged.Plugged, operand: Known, given: list[Known]
+    ) -> Known:
+        """Hold each argument to what the function's annotations say."""
+        first, *rest = own.takes
+        named = grammar.keywords(node)
+        places = [*zip(rest, node.args, strict=False), *named.items()]
+        self._wants(node.node or node, operand, own.takes[first], f"'{node.name}'")
+        for (argument, place), known in zip(places, given, strict=True):
+            self._wants(place, known, own.takes[argument], f"'{argument}' of '{node.name}'")
+        return made(*own.gives, of=(operand, *given))
 
     def _caught_by(self, node: nodes.Filter) -> Known:
         operand = self._calm(node.node).sure()

@@ -7,7 +7,7 @@ from typing import Any
 
 from hub.model import Json
 from hub.nodes import plain
-from mappings import filters, grammar, guards, numbers, shortcuts
+from mappings import filters, grammar, guards, numbers, plugged, shortcuts
 from mappings.expressions import Writer, arguments, name_of
 from mappings.forms import (
     Concat,
@@ -66,7 +66,8 @@ def program(
 
 def load(code: CodeType, constants: Mapping[str, Json]) -> Callable[..., Json]:
     """Make the function of a compiled program; it sees our guards and nothing of Python."""
-    scope: dict[str, Any] = {**GLOBALS, **constants}
+    own = {f"filter_{name}": one.run for name, one in plugged.here().items()}
+    scope: dict[str, Any] = {**GLOBALS, **own, **constants}
     exec(code, scope)  # noqa: S102 -- a tree of guard calls that we wrote, never an admin's text
     made: Callable[..., Json] = scope["run"]
     return made

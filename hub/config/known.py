@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from hub.config import declared
+from hub.config import declared, filters
 from hub.config.document import Document, read, resolve
 from hub.config.events import Events, gather
 from hub.config.instances import classes, inputs
@@ -12,6 +12,7 @@ from hub.config.parts import shape
 from hub.config.report import Report
 from hub.config.vocabulary import Vocabulary
 from hub.errors import ConfigError
+from mappings.plugged import Plugged
 
 
 def mappings(path: Path, env: Mapping[str, str], *, shop: Vocabulary) -> Mappings:
@@ -21,8 +22,10 @@ def mappings(path: Path, env: Mapping[str, str], *, shop: Vocabulary) -> Mapping
         ConfigError: The file cannot be read.
     """
     report = Report()
-    document, known, targets = _read(path, env, shop, report)
-    return Mappings(document.mappings, report, sources=known.schema, targets=targets)
+    document, known, targets, beside = _read(path, env, shop, report)
+    return Mappings(
+        document.mappings, report, sources=known.schema, targets=targets, filters=beside
+    )
 
 
 def events(path: Path, env: Mapping[str, str], *, shop: Vocabulary) -> Events:
@@ -38,7 +41,7 @@ def events(path: Path, env: Mapping[str, str], *, shop: Vocabulary) -> Events:
 
 def _read(
     path: Path, env: Mapping[str, str], shop: Vocabulary, report: Report
-) -> tuple[Document, Events, SchemaOf]:
+) -> tuple[Document, Events, SchemaOf, Mapping[str, Plugged]]:
     """Read as far as names go; what else is wrong is told by `hub check`."""
     document = read(path, report)
     if document is None:
@@ -46,6 +49,7 @@ def _read(
     tree = resolve(document.tree, env, path.parent, Report(document.tree), secrets=False)
     aside = Report(tree)
     parts = shape(tree, aside)
-    found = classes(tree, declared.folders(tree, path.parent, aside), aside)
+    folders = declared.folders(tree, path.parent, aside)
+    found = classes(tree, folders, aside)
     known = gather(shop, declared.events(parts, found, aside), found)
-    return document, known, inputs(found)
+    return document, known, inputs(found), filters.found(folders, report)

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hub.config import declared, events, install
+from hub.config import declared, events, filters, install
 from hub.config.document import Document, read, resolve
 from hub.config.forms import Form
 from hub.config.instances import ConnectorConfig, classes, inputs, instances, subscribers
@@ -33,6 +33,7 @@ from hub.errors import ConfigError, Fault
 from hub.nodes import Items, Node, Scalar, Table
 from hub.routing import Route
 from hub.syncs import Sync
+from mappings import plugged
 
 Model = TypeVar("Model", bound=BaseModel)
 Outbound = Literal["live", "sandbox", "hold"]
@@ -146,13 +147,17 @@ def _passes(
     parts = shape(tree, report)
     folders = declared.folders(tree, home, report)
     found = classes(tree, folders, report)
-    connectors = instances(tree, parts, found, report, production=production)
+    beside = filters.found(folders, report)
+    with plugged.in_force(beside):
+        connectors = instances(tree, parts, found, report, production=production)
     if not production and any(_live(one) for one in connectors.values()):
         return None, True
     own = declared.events(parts, found, report)
     told = {f"form.{name}": form.schema_of() for name, form in parts.forms.items()}
     known = events.gather(terms.shop, own | told, found)
-    mappings = Mappings(document.mappings, report, sources=known.schema, targets=inputs(found))
+    mappings = Mappings(
+        document.mappings, report, sources=known.schema, targets=inputs(found), filters=beside
+    )
     words = Words(tree, found, mappings, report)
     routes = Wiring(parts, connectors, known, words, report).routes()
     syncs = Syncs(parts, found, terms.shop, words, report).all()

@@ -4,7 +4,7 @@ A file of the admin's goes before a shipped one of its name. All of the admin's 
 of the shipped ones those that routes use.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from hub.model import Json, read_json
 from hub.nodes import Scalar, Table, fault
 from mappings import check as checks
 from mappings import compile as compiler
+from mappings import plugged
 from mappings.examples import run_tests
 
 LIBRARY = Path(mappings.__file__ or "").parent / "library"
@@ -24,7 +25,7 @@ SchemaOf = Callable[[str], dict[str, Any] | None]
 Gives = Literal["bool", "text"]
 Mapped = compiler.Mapping
 MOST_COMPILED = 500
-_compiled: dict[tuple[str, tuple[str, ...]], tuple[Mapped | None, list[Fault]]] = {}
+_compiled: dict[tuple[str, ...], tuple[Mapped | None, list[Fault]]] = {}
 
 
 class Mappings:
@@ -34,12 +35,20 @@ class Mappings:
         admins: Mapping files among the includes.
         sources: Gives the JSON Schema of a data schema, of an own type, of a connector's event.
         targets: Gives the JSON Schema of an action's input (`segment.track`).
+        filters: Those that are not the language's own.
     """
 
     def __init__(
-        self, admins: Iterable[Table], report: Report, *, sources: SchemaOf, targets: SchemaOf
+        self,
+        admins: Iterable[Table],
+        report: Report,
+        *,
+        sources: SchemaOf,
+        targets: SchemaOf,
+        filters: Mapping[str, plugged.Plugged],
     ) -> None:
         self._report, self._sources, self._targets = report, sources, targets
+        self._filters = filters
         self._made: dict[str, Mapped | None] = {}
         for table in admins:
             self._own(table)
@@ -59,11 +68,13 @@ class Mappings:
         """Compile an expression of a route over the events of one data schema."""
         root = compiler.root_of(source if "@" in source else "")
         file = scalar.source.file
-        made, faults = compiler.expression(scalar, file=file, names=("event", root), gives=gives)
-        self._report.add(*faults)
-        if made is not None:
-            schema = self._sources(source)
-            self._report.add(*checks.expression(made, schema, file=file, root=root))
+        names = ("event", root)
+        with plugged.in_force(self._filters):
+            made, faults = compiler.expression(scalar, file=file, names=names, gives=gives)
+            self._report.add(*faults)
+            if made is not None:
+                schema = self._sources(source)
+                self._report.add(*checks.expression(made, schema, file=file, root=root))
         return made
 
     def tested(self) -> None:
@@ -90,11 +101,12 @@ class Mappings:
         self._made[name] = self._compiled(table)
 
     def _compiled(self, table: Table) -> Mapped | None:
-        made, faults = _compiled_once(table)
-        self._report.add(*faults)
-        if made is not None:
-            source, target = self._sources(made.from_schema), self._targets(made.to)
-            self._report.add(*checks.check(made, source, target))
+        with plugged.in_force(self._filters):
+            made, faults = _compiled_once(table)
+            self._report.add(*faults)
+            if made is not None:
+                source, target = self._sources(made.from_schema), self._targets(made.to)
+                self._report.add(*checks.check(made, source, target))
         return made
 
 
@@ -106,7 +118,8 @@ def _shipped(path: Path) -> Table | None:
 
 def _compiled_once(table: Table) -> tuple[Mapped | None, list[Fault]]:
     """Compile a file, unless its very text was compiled before: a reload changes few of them."""
-    key = table.source.file, table.source.lines
+    text = table.source.lines
+    key = table.source.file, *plugged.digests("\n".join(text)), *text
     if key not in _compiled:
         if len(_compiled) >= MOST_COMPILED:
             _compiled.clear()

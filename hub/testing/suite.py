@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
 
+from hub.config.filters import FILE
 from hub.model import Json
 from hub.plugin import Connector
+from hub.testing import filters
 from hub.testing.case import Case, Mismatch
 from hub.testing.folder import Folder, load
 from hub.testing.inbound import inbound
@@ -31,7 +33,9 @@ class Report:
 
 
 def cases(path: Path | str) -> list[Case]:
-    """Give every case of a connector's folder; nothing runs yet, whatever is broken there."""
+    """Give every case of a connector's folder, or of a `filters.py`; nothing runs yet."""
+    if Path(path).name == FILE:
+        return filters.filters(path)
     folder = Folder(path)
     return [*shape(folder), *inbound(folder), *outbound(folder)]
 

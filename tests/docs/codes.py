@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WHERE = ("hub", "mappings", "store", "connectors")
 FAMILIES = (
     "yaml", "key", "value", "env", "file", "vault", "ref", "secret", "webhook", "mode", "connector",
-    "event", "form", "route", "sync", "alert", "store", "url", "outbound", "lease", "reload",
-    "mapping", "install", "online", "plugin",
+    "event", "filter", "form", "route", "sync", "alert", "store", "url", "outbound", "lease",
+    "reload", "mapping", "install", "online", "plugin",
 )  # fmt: skip
 CODE = re.compile(rf"(?:{'|'.join(FAMILIES)})\.[a-z_]+")
 SIGNALS = frozenset({"connector.held", "route.held", "webhook.silent", "webhook.rejected",

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.docs import codes, commands, effects, metrics, schemes, settings
+from tests.docs import codes, commands, effects, filters, metrics, schemes, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
     "README.md": {"effects": effects.short, "schemes": schemes.short},
     "docs/guarantees.md": {"effects": effects.full},
     "docs/configuration.md": {"keys": settings.table},
+    "docs/mappings.md": {"filters": filters.table},
     "docs/errors.md": {"codes": codes.table},
     "docs/metrics.md": {"metrics": metrics.table},
     "docs/cli.md": {"commands": commands.table},

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, or_, select, update
 
 from store import aggregates
 from store.money_schema import cases, disputes, payment_facts, payments, refunds
@@ -51,6 +51,7 @@ def erase(tx: Tx, customer: str, *, email: str, instead: str) -> None:
     mine = (carts.c.customer_id == customer) | (carts.c.email == email)
     baskets = select(carts.c.id).where(mine)
     told = _events(customer, theirs, baskets)
+    _erase_answers(tx, told(events.c.id))
     tx.run(
         update(inbox).where(inbox.c.id.in_(told(events.c.inbox_id))).values(body=None, headers=None)
     )
@@ -67,6 +68,15 @@ def erase(tx: Tx, customer: str, *, email: str, instead: str) -> None:
         .where(orders.c.customer_id == customer)
         .values(email=instead, **nobody, **places)
     )
+
+
+def _erase_answers(tx: Tx, told: Select[Any]) -> None:
+    """Take a person out of what providers reported of their jobs, such as a mail delivered."""
+    uids = [select(t.c.uid).where(t.c.event_id.in_(told)) for t in (jobs, job_history)]
+    answers = or_(*(events.c.job.in_(of) for of in uids))
+    brought = select(events.c.inbox_id).where(answers, events.c.inbox_id.is_not(None))
+    tx.run(update(inbox).where(inbox.c.id.in_(brought)).values(body=None, headers=None))
+    tx.run(update(events).where(answers).values(data=None))
 
 
 def _events(customer: str, theirs: Select[Any], baskets: Select[Any]) -> Any:

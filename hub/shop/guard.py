@@ -146,7 +146,10 @@ def _over(
 def _amount(found: Account, *, over: bool) -> Iterable[Problem]:
     """Compare what came with what was asked; too much over the order's total is told once."""
     came = found.sums.captured or found.sums.authorized
-    if found.asked is None or came in {0, found.asked} or (came > found.asked and over):
+    if found.asked is None or came in {0, found.asked}:
+        return
+    left = came - found.sums.refunded - found.returning
+    if came > found.asked and (over or left <= found.asked):  # told once, or given back
         return
     if came == found.sums.captured <= taken_by_us(found.entries):
         return

@@ -50,7 +50,7 @@ def _over(tx: Tx, route: str, rows: list[Row[Any]], ceiling: Ceiling) -> list[Ro
     """Count a route's jobs; give those that are too many, and hold the route where some are."""
     hold = tx.row(select(route_holds).where(route_holds.c.route == route))
     if hold is not None and hold.since is not None:
-        hold_ready(tx, route)
+        _hold_ready(tx, route, rows)
         return rows
     released = hold.released_at if hold is not None else None
     new = [r for r in rows if r.attempt == 1 and not (released and r.created_at <= released)]
@@ -61,6 +61,7 @@ def _over(tx: Tx, route: str, rows: list[Row[Any]], ceiling: Ceiling) -> list[Ro
     if over:
         _uncount(tx, route, over)
         _hold(tx, route, f"over {most} jobs an hour")
+        _hold_ready(tx, route, rows)
     admitted, stopped = new[: len(new) - over], new[len(new) - over :]
     return stopped + _too_many_for_one(tx, admitted, ceiling)
 
@@ -104,12 +105,12 @@ def _hold(tx: Tx, route: str, reason: str) -> None:
     adding = upserting(route_holds).values(held)
     tx.run(adding.on_conflict_do_update(index_elements=["route"], set_=held))
     log.get("store").error("route held", route=route, reason=reason)
-    hold_ready(tx, route)
 
 
-def hold_ready(tx: Tx, route: str) -> None:
-    """Take the ready jobs of a held route out of what is claimed."""
-    tx.run(_HOLD_READY, {"its": route})
+def _hold_ready(tx: Tx, route: str, rows: Sequence[Row[Any]]) -> None:
+    """Take the ready jobs of a held route, in the accounts of these, out of what is claimed."""
+    for account in sorted({row.account for row in rows}):
+        tx.run(_HOLD_READY, {"of": account, "its": route})
 
 
 # -- per recipient ---------------------------------------------------------------------------------
@@ -171,7 +172,12 @@ def _give_back(tx: Tx, ids: set[int]) -> None:
 
 _ready = (
     select(jobs.c.id)
-    .where(jobs.c.route == bindparam("its", type_=Text), jobs.c.prio < HELD, text("state = 'r'"))
+    .where(
+        jobs.c.account == bindparam("of", type_=Text),
+        jobs.c.prio < HELD,
+        text("state = 'r'"),
+        jobs.c.route == bindparam("its", type_=Text),
+    )
     .with_for_update(skip_locked=True)
     .cte("ready")
 )

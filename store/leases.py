@@ -8,7 +8,7 @@ from sqlalchemy import Row, and_, bindparam, func, insert, select, text, tuple_,
 
 from hub import retry
 from store.ending import promote
-from store.schema import Time, attempts, jobs
+from store.schema import Int, Time, attempts, jobs
 from store.settle import MOVE, resolve_from_events
 from store.tx import Tx, padded
 
@@ -22,7 +22,7 @@ def renew(tx: Tx, held: Sequence[tuple[int, int]], *, until: datetime) -> set[tu
     """Prolong leases, each a job's id and attempt; gives those still held."""
     if not held:
         return set()
-    flights = {"held": padded(sorted(held))}
+    flights = {"held": padded(sorted(held)), "ids": padded(sorted({ident for ident, _ in held}))}
     tx.run(_RENEW, flights | {"until": until})
     # What a writer of jobs holds just now keeps its old end and is asked about again.
     return {(row.id, row.attempt) for row in tx.rows(_STILL, flights)}
@@ -87,7 +87,9 @@ def _state(row: Row[Any], lost: int) -> str:
 
 # -- statements ------------------------------------------------------------------------------------
 _still = and_(
-    tuple_(jobs.c.id, jobs.c.attempt).in_(bindparam("held", expanding=True)), text("state = 'l'")
+    jobs.c.id.in_(bindparam("ids", expanding=True, type_=Int)),  # SQLite finds no pairs by an index
+    tuple_(jobs.c.id, jobs.c.attempt).in_(bindparam("held", expanding=True)),
+    text("state = 'l'"),
 )
 _STILL = select(jobs.c.id, jobs.c.attempt).where(_still)
 _mine = (

@@ -25,9 +25,12 @@ from store.writer import MOST_UNITS, Unit, Writer, apply, not_stored
 LOST_AGAINST_OTHERS = ("40P01", "40001", "55P03")  # deadlock, serialization, lock timeout
 TRIES = 5
 AT_ONCE = 8
+# No scan of a table where an index will do, and no compiling: what a writer's statements find is
+# always few, whatever the statistics of a table say that fills and empties within seconds.
 _SETTINGS = text(
     "SELECT set_config('lock_timeout', :wait, true), set_config('synchronous_commit', 'on', true),"
-    " set_config('idle_in_transaction_session_timeout', '10s', true)"
+    " set_config('idle_in_transaction_session_timeout', '10s', true),"
+    " set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
 )
 
 

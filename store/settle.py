@@ -256,7 +256,7 @@ def unsure(tx: Tx) -> list[Job]:
     return [read_job(tx, row) for row in tx.rows(_UNSURE)]
 
 
-_UNSURE = select(jobs).where(text("state = 'u'")).order_by(jobs.c.id)
+_UNSURE = select(jobs).where(text("state = 'u'")).order_by(jobs.c.uid)
 
 
 def supersede(tx: Tx, uid: str, heir: NewJob, *, reason: str) -> bool:

@@ -22,7 +22,7 @@ from hub.discovery import available, discover
 endef
 export WARM
 
-.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood
+.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves ceilings
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -58,6 +58,12 @@ kills: setup  ## kill -9 three hubs on one PostgreSQL fifty times amid 50,000 jo
 
 sim: setup  ## play 100,000 schedules of crashes in virtual time; ARGS="--schedules 500", ARGS="--seed 17" shows one
 	$(B)/python -m tests.sim.run $(ARGS)
+
+moves: setup  ## copy a store of 20,000 live jobs to PostgreSQL, kill the copy, go on; ARGS="--jobs 2000 --kills 2"
+	$(B)/python -m tests.chaos.moves $(ARGS)
+
+ceilings: setup  ## make a route wrong amid 50,000 events, cancel and release what is held; ARGS="--store sqlite"
+	$(B)/python -m tests.chaos.ceilings $(ARGS)
 
 chaos: setup  ## let PostgreSQL fail under load in five ways and measure what comes after; ARGS="--rate 20"
 	$(B)/python -m tests.chaos.outages $(ARGS)

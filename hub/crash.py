@@ -3,7 +3,8 @@
 `HUB_CRASH_AT=B_after:nth=3` ends the process the third time it passes `B_after`; with `:stop` it is
 frozen there (SIGSTOP) until someone lets it go on. Without the variable a point does nothing. The
 points are those of docs/guarantees.md: A, B_before, B_after, D_after, E_after, F_before, F_after;
-`before` is inside the transaction.
+`before` is inside the transaction. `hub store copy` has two more: M_piece, after each piece that it
+has committed, and M_before, when all are there and it has not ended.
 """
 
 import os

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub import crash
 from hub.cli import ground
 from hub.cli.verify import told_of
 
@@ -25,6 +26,7 @@ def store() -> None:
 @app.command()
 def copy(to: To, config: ground.ConfigFile = ground.DEFAULT) -> None:
     """Copy everything from SQLite to PostgreSQL; cut off, the same command goes on."""
+    crash.arm()
     broken = asyncio.run(_copy(ground.load(config), to))
     if broken:
         typer.echo(f"the copy breaks what must hold: {', '.join(broken)}", err=True)

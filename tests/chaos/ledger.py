@@ -1,5 +1,6 @@
 """The provider of these tests: the double of connector type `http`, which judges by what it saw."""
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,13 +25,17 @@ class Called:
 
 
 class Ledger(Sandbox):
-    """Keeps each raw call, each effect in order, and how often a lane had two jobs in flight."""
+    """Keeps each raw call, each effect in order, and how often a lane had two jobs in flight.
+
+    Attributes:
+        pause: Seconds between what it does and its answer.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.raw: list[Called] = []
         self.overlaps = 0
-        self.url = ""
+        self.url, self.pause = "", 0.0
         self._flying: dict[str, set[str]] = defaultdict(set)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -43,7 +48,9 @@ class Ledger(Sandbox):
         self.overlaps += bool(self._flying[lane] - {body["id"]})
         self._flying[lane].add(body["id"])
         try:
-            return await super().handle(request)
+            answer = await super().handle(request)
+            await asyncio.sleep(self.pause)
+            return answer
         finally:
             self._flying[lane].discard(body["id"])
 

@@ -6,23 +6,28 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.buyers import buyers
+from bench.claims import claiming
 from bench.commits import commits
+from bench.dead import dead
 from bench.ingest import ingest
 from bench.maps import maps
 from bench.orders import orders
-from bench.rounds import Rate, table
+from bench.retention import retention
+from bench.rounds import table
+from bench.waits import waits
 from hub import log
 
 
 class Case(NamedTuple):
-    """One table: what it shows, what its rates count, and how it is measured."""
+    """One table: what it shows, what it counts, how it is measured, and how it is printed."""
 
     title: str
     unit: str
-    run: Callable[[Path, int, int], Awaitable[list[Rate]]]
+    run: Callable[[Path, int, int], Awaitable[list[Any]]]
+    table: Callable[[str, list[Any], str], str] = table
 
 
 CASES = {
@@ -31,6 +36,13 @@ CASES = {
     "orders": Case("Orders with their event and 4 jobs", "orders", orders),
     "buyers": Case("Carts completed at once over HTTP, four clients", "buyers", buyers),
     "maps": Case("Mappings, one paid order", "orders", maps),
+    "claims": Case(
+        "200 jobs claimed, and ended with the next of their lanes", "200", claiming, waits
+    ),
+    "dead": Case(
+        "From a job's birth to its call, 100 a second to three accounts", "job", dead, waits
+    ),
+    "retention": Case("Webhooks taken in, 100 a second", "webhook", retention, waits),
 }
 
 
@@ -41,13 +53,13 @@ async def main() -> None:
     words.add_argument("--count", type=int, default=1000)
     words.add_argument("--only", choices=CASES, action="append")
     asked = words.parse_args()
-    log.setup(level="WARNING")
+    log.setup(level="CRITICAL")
     for name in asked.only or CASES:
         case = CASES[name]
         with tempfile.TemporaryDirectory() as folder:
             found = await case.run(Path(folder), asked.count, asked.rounds)
-        print(table(f"\n{case.title}", found, case.unit))
-    print("\nRatios are to the first line of each table, in this run on this machine.")
+        print(case.table(f"\n{case.title}", found, case.unit))
+    print("\nRatios are to the first line of each table, or of each store in it, in this run.")
 
 
 if __name__ == "__main__":

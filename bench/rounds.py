@@ -2,8 +2,11 @@
 
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import track
 
 Work = Callable[[], Awaitable[int]]
 
@@ -22,21 +25,30 @@ class Rate:
         return statistics.median(self.rates)
 
 
+def turns(cases: Sequence[str], rounds: int) -> Iterator[str]:
+    """Name every case once a round, forth and back, so that a busy machine meets all alike.
+
+    Where somebody looks, a bar shows how far it is.
+    """
+    order = [n for turn in range(rounds) for n in (cases if turn % 2 == 0 else reversed(cases))]
+    console = Console(stderr=True)
+    shown = {"console": console, "disable": not console.is_terminal, "transient": True}
+    yield from track(order, "measuring", **shown)  # type: ignore[arg-type] # as it takes them
+
+
 async def interleave(cases: Mapping[str, Work], rounds: int) -> list[Rate]:
-    """Run every case once a round, forth and back, so that a busy machine meets all alike.
+    """Run every case once a round.
 
     Args:
         cases: Name to work that gives how many units it did.
     """
     rates: dict[str, list[float]] = {name: [] for name in cases}
     cpu: dict[str, list[float]] = {name: [] for name in cases}
-    for turn in range(rounds):
-        names: Sequence[str] = list(cases)
-        for name in names if turn % 2 == 0 else list(reversed(names)):
-            started, worked = time.perf_counter(), time.process_time()
-            done = await cases[name]()
-            cpu[name].append((time.process_time() - worked) / done * 1000)
-            rates[name].append(done / (time.perf_counter() - started))
+    for name in turns(list(cases), rounds):
+        started, worked = time.perf_counter(), time.process_time()
+        done = await cases[name]()
+        cpu[name].append((time.process_time() - worked) / done * 1000)
+        rates[name].append(done / (time.perf_counter() - started))
     return [Rate(name=n, rates=tuple(rates[n]), cpu_ms=tuple(cpu[n])) for n in cases]
 
 

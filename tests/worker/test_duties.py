@@ -143,7 +143,7 @@ async def test_a_keyed_call_is_not_repeated_after_the_provider_has_forgotten_its
     job = bench.job("pay", key="pay:1")
     await bench.put(job)
     await bench.tried(job.uid, 1)
-    bench.clock.advance(timedelta(hours=30).total_seconds())
+    await bench.later(timedelta(hours=30).total_seconds())
     shown = await bench.reaches(job.uid, "uncertain")
     assert len(bench.provider.seen) == 1
     assert "key" in shown["error"]
@@ -154,7 +154,7 @@ async def test_a_keyed_call_given_up_after_an_unknown_outcome_is_uncertain(bench
     job = bench.job("pay")
     await bench.put(job)
     await bench.tried(job.uid, 1)
-    bench.clock.advance(timedelta(hours=22, minutes=59, seconds=59.5).total_seconds())
+    await bench.later(timedelta(hours=22, minutes=59, seconds=59.5).total_seconds())
     shown = await bench.tried(job.uid, 2)
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["ambiguous", "retry"]
     assert shown["state"] == "uncertain"

@@ -69,7 +69,7 @@ async def test_a_hanging_mail_times_out_and_is_never_sent_again(bench) -> None:
     job = bench.job("mail")
     await bench.put(job)
     await bench.reaches(job.uid, "uncertain")
-    bench.clock.advance(86_400)
+    await bench.later(86_400)
     await asyncio.sleep(0.05)
     assert len(bench.provider.seen) == 1
 
@@ -88,7 +88,7 @@ async def test_a_keyed_action_stops_an_hour_before_its_key_is_forgotten(bench) -
     job = bench.job("pay")
     await bench.put(job)
     await bench.tried(job.uid, 1)
-    bench.clock.advance(timedelta(hours=23, minutes=30).total_seconds())
+    await bench.later(timedelta(hours=23, minutes=30).total_seconds())
     await bench.reaches(job.uid, "uncertain")
 
 

@@ -28,7 +28,7 @@ async def test_a_look_up_that_finds_the_effect_settles_the_job(
     job = bench.job("pay")
     await bench.put(job)
     await bench.tried(job.uid, 1)
-    bench.clock.advance(timedelta(hours=23, minutes=30).total_seconds())
+    await bench.later(timedelta(hours=23, minutes=30).total_seconds())
     await bench.reaches(job.uid, "uncertain")
     assert await reconciler.once() == 0
 
@@ -50,7 +50,7 @@ async def test_a_look_up_that_fails_leaves_the_job_uncertain(
     await bench.put(job)
     await bench.tried(job.uid, 1)
     bench.provider.answers = [500]
-    bench.clock.advance(timedelta(hours=23, minutes=30).total_seconds())
+    await bench.later(timedelta(hours=23, minutes=30).total_seconds())
     await bench.reaches(job.uid, "uncertain")
 
     async def broken(self, call, item) -> Outcome:

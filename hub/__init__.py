@@ -60,15 +60,17 @@ from hub.plugin import (
 )
 from hub.secrets import Secret
 from hub.sources import Page, source
+from hub.subscriptions import Made, Subscribes, Subscription, Wanted
 from webhooks import schemes
 
 __all__ = [
     "Ambiguous", "Answer", "Auth", "AuthFailed", "Booked", "Call", "CallError", "Capture",
     "Check", "Clock", "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event",
     "Expr", "FactName", "Find", "Http", "HubError", "ItemResult", "Json", "Limit", "Links",
-    "ManualClock", "Money", "Outcome", "Page", "Pay", "PayLine", "PaymentFact", "RateHeaders",
-    "RateLimited", "Refund", "Reject", "Reply", "Request", "Retry", "Secret", "SignatureError",
-    "Signing", "Skip", "Sum", "SystemClock", "Url", "action", "basic", "bearer", "deduped",
-    "header", "keyed", "lookup", "made_at", "read_json", "rfc3339", "schemes", "sent_key",
-    "source", "unsafe", "upsert", "write_json",
+    "Made", "ManualClock", "Money", "Outcome", "Page", "Pay", "PayLine", "PaymentFact",
+    "RateHeaders", "RateLimited", "Refund", "Reject", "Reply", "Request", "Retry", "Secret",
+    "SignatureError", "Signing", "Skip", "Subscribes", "Subscription", "Sum", "SystemClock",
+    "Url", "Wanted", "action", "basic", "bearer", "deduped", "header", "keyed", "lookup",
+    "made_at", "read_json", "rfc3339", "schemes", "sent_key", "source", "unsafe", "upsert",
+    "write_json",
 ]  # fmt: skip

@@ -6,8 +6,8 @@ from hub import log, metrics
 
 Signal = Literal[
     "connector.held", "route.held", "job.dead", "job.uncertain", "case.opened", "queue.oldest",
-    "webhook.silent", "webhook.rejected", "config.rejected", "config.differs", "budget.spent",
-    "secret.expiring", "lane.blocked",
+    "webhook.silent", "webhook.rejected", "webhook.differs", "config.rejected", "config.differs",
+    "budget.spent", "secret.expiring", "lane.blocked",
 ]  # fmt: skip
 
 _log = log.get("alerts")

@@ -36,7 +36,7 @@ from hub.subscribers import CONNECTOR as OUT
 from hub.syncing import EVERY as SYNCING
 from hub.timers import Timers
 from hub.worker import Worker
-from store import idempotency, sealed
+from store import endpoint_secrets, idempotency, sealed
 from store.retention import Retention, Terms
 from store.store import Store
 from store.tx import Tx
@@ -101,6 +101,7 @@ class Hub:
         self.fitted = await fit(self._stood_in(self.config), self.store, self.outbound, self.clock)
         self._ends.push_async_callback(self._close_accounts)
         self.store.use(self.fitted.router.jobs_for)
+        await self._hold_secrets()
         self.reloads = Reloads(
             self.store,
             self.outbound,
@@ -145,6 +146,7 @@ class Hub:
             self.duties.begin(self.reloads.watch())
         self.duties.every(PULLING, self._pull)
         self.duties.every(SYNCING, self._sync)
+        self.duties.every(PULLING, self._manage)
         self.duties.every(MINUTE, self._by_the_clock)
         self.duties.every(REVIEW, self._review)
         self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
@@ -185,7 +187,7 @@ class Hub:
         return app
 
     def _health(self) -> Health:
-        details = {"config": self.reloads.shown}
+        details = {"config": self.reloads.shown, "webhooks": lambda: self.fitted.managing.shown}
         return Health(
             [self._hindrance],
             details=details,
@@ -281,6 +283,17 @@ class Hub:
     async def _note_secrets(self) -> None:
         over = await self.fitted.receiver.note_secrets()
         heard_again(over, self.clock.now())
+        await self._hold_secrets()
+
+    async def _hold_secrets(self) -> None:
+        """Take up the secrets of endpoints that this node or another has made."""
+        held = await self.store.look(endpoint_secrets.held)
+        of_each = {name: [secret for _, secret in those] for name, those in held.items()}
+        self.fitted.receiver.hold(of_each)
+
+    async def _manage(self) -> None:
+        await self.fitted.managing.once()
+        await self._hold_secrets()
 
     async def _by_the_clock(self) -> None:
         await Timers(self.store, self.fitted.shop).once()

@@ -10,6 +10,7 @@ from hub.clock import Clock
 from hub.config import Config
 from hub.deliveries import Deliveries
 from hub.http import Outbound
+from hub.managing import Managing
 from hub.parts import Accounts
 from hub.perform import Account
 from hub.pull import Puller
@@ -37,6 +38,7 @@ class Fitted:
     puller: Puller
     syncer: Syncer
     deliveries: Deliveries
+    managing: Managing
 
 
 async def fit(
@@ -61,6 +63,8 @@ async def fit(
         await syncer.know()
         deliveries = _deliveries(config, accounts, store, outbound, clock)
         await deliveries.begin()
+        managing = parts.managing(config, store, accounts, clock)
+        await managing.know()
         opened.pop_all()
     return Fitted(
         config=config,
@@ -72,6 +76,7 @@ async def fit(
         puller=puller,
         syncer=syncer,
         deliveries=deliveries,
+        managing=managing,
     )
 
 
@@ -79,6 +84,7 @@ def replaced(before: Fitted, after: Fitted) -> list[Account]:
     """Hand on what is counted: gates, refusals. Give the accounts that are to be closed."""
     after.receiver.follow(before.receiver)
     after.deliveries.follow(before.deliveries)
+    after.managing.shown = {n: s for n, s in before.managing.shown.items() if n in after.accounts}
     for name, account in after.accounts.items():
         old = before.accounts.get(name)
         if old is not None and old is not account:

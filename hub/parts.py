@@ -9,6 +9,7 @@ from hub.config import Config, standin
 from hub.config.instances import ConnectorConfig
 from hub.gcra import Quota
 from hub.http import Outbound
+from hub.managing import Managing
 from hub.perform import Account
 from hub.pull import Following, Puller
 from hub.schedules import NEVER
@@ -71,6 +72,12 @@ def syncer(config: Config, store: Store, made: Accounts, clock: Clock) -> Syncer
     """Make what runs the syncs."""
     syncs = {sync.name: sync for sync in config.syncs}
     return Syncer(store, syncs, made, clock=clock, config=config.hash)
+
+
+def managing(config: Config, store: Store, made: Accounts, clock: Clock) -> Managing:
+    """Make what looks after the webhook endpoints at the providers."""
+    addresses = {name: webhook_url(config, name) for name in config.connectors}
+    return Managing(store, config, made, clock, addresses=addresses)
 
 
 def webhook_url(config: Config, name: str) -> str:

@@ -22,6 +22,7 @@ from hub.model import Json, write_json
 from hub.plugin import Connector
 from hub.secrets import Secret
 
+Hears = Callable[["Endpoint"], bool]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 WEBHOOK_TRIES = 5
 
@@ -75,10 +76,27 @@ class Fault:
 
 @dataclass(slots=True, kw_only=True)
 class Endpoint:
-    """Where a double sends its webhooks, signed with this secret."""
+    """Where a double sends its webhooks, signed with this secret.
+
+    Args:
+        types: The event types it hears; None: all.
+        ref: The provider's id of it; "" where its API does not know it.
+    """
 
     url: str
     secret: Secret
+    types: frozenset[str] | None = None
+    ref: str = ""
+    signed: bool = True
+
+    def hears(self, kind: str) -> bool:
+        """Say whether it is sent events of a type."""
+        return self.types is None or kind in self.types
+
+
+def everyone(_: Endpoint) -> bool:
+    """Send to every endpoint."""
+    return True
 
 
 @dataclass(slots=True)
@@ -90,7 +108,7 @@ class State:
     faults: list[Fault] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)
     deliveries: list[dict[str, Json]] = field(default_factory=list)
-    held: deque[bytes] = field(default_factory=deque)
+    held: deque[tuple[bytes, Hears]] = field(default_factory=deque)
 
 
 class Double:
@@ -121,19 +139,19 @@ class Double:
         """Note one thing done in the ledger."""
         self.state.ledger.append(Effect(kind=kind, id=ident, key=key, data=data))
 
-    def emit(self, body: Json | bytes) -> None:
-        """Send a webhook to every endpoint, soon, signed, with whatever faults are set."""
+    def emit(self, body: Json | bytes, to: Hears = everyone) -> None:
+        """Send a webhook to its endpoints, soon, signed, with whatever faults are set."""
         raw = body if isinstance(body, bytes) else write_json(body)
         if (fault := self._fault("drop")) is not None:
             return self._note(raw, url="", status=0, fault=fault.fault)
         if (fault := self._fault("reorder")) is not None:
-            self.state.held.append(raw)
+            self.state.held.append((raw, to))
             if len(self.state.held) >= fault.count or fault.times == 0:
                 self.release()
             return None
         copies = fault.count if (fault := self._fault("duplicate")) is not None else 1
         delay = fault.after if (fault := self._fault("delay")) is not None else 0
-        for endpoint in self.state.endpoints:
+        for endpoint in filter(to, self.state.endpoints):
             for _ in range(copies):
                 self._spawn(self._deliver(endpoint, raw, delay))
         return None
@@ -146,8 +164,8 @@ class Double:
     def release(self) -> None:
         """Send what was held back, newest first."""
         while self.state.held:
-            raw = self.state.held.pop()
-            for endpoint in self.state.endpoints:
+            raw, to = self.state.held.pop()
+            for endpoint in filter(to, self.state.endpoints):
                 self._spawn(self._deliver(endpoint, raw, 0))
 
     @staticmethod
@@ -244,7 +262,8 @@ class Double:
     async def _post(self, endpoint: Endpoint, raw: bytes) -> int:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession()
-        headers = {"Content-Type": "application/json", **self.sign(raw, endpoint)}
+        signature = self.sign(raw, endpoint) if endpoint.signed else {}
+        headers = {"Content-Type": "application/json", **signature}
         try:
             async with self._session.post(endpoint.url, data=raw, headers=headers) as answer:
                 return answer.status

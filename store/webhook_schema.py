@@ -1,6 +1,6 @@
-"""The tables about webhooks in: when they come, which connectors have fallen silent."""
+"""The tables about webhooks in: when they come, who has fallen silent, endpoints we made."""
 
-from store.schema import at, number, table, word
+from store.schema import at, data, number, table, word
 
 arrivals = table(
     "arrivals",
@@ -12,4 +12,13 @@ silences = table(
     "silences",
     word("connector", primary_key=True),
     at("since"),  # when the last webhook had come
+)
+endpoint_secrets = table(
+    "endpoint_secrets",
+    word("connector", primary_key=True),
+    word("ref", primary_key=True),  # the provider's id; empty while it is being made
+    data("secret", null=True),  # sealed
+    word("asked", null=True),  # JSON, while it is being made
+    word("key", null=True),
+    at("at"),
 )

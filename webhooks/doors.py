@@ -18,12 +18,14 @@ class Door:
     Args:
         events: Wanted types without the connector's name; empty means all.
         tolerance: Seconds a signed time may be off, narrower than the scheme's own window.
+        held: Secrets of endpoints that the hub itself made, accepted beside the configured ones.
     """
 
     connector: Connector
     secrets: Sequence[WebhookSecret]
     events: frozenset[str] = frozenset()
     tolerance: float | None = None
+    held: Sequence[WebhookSecret] = ()
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ class Door:
             Retry: One might, once what it needs is fetched.
         """
         refused: SignatureError | Retry = SignatureError("no_secret")
-        for secret in self.secrets:
+        for secret in (*self.secrets, *self.held):
             if expired(secret, now):
                 continue
             try:

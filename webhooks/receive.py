@@ -14,12 +14,14 @@ from aiohttp import web
 
 from hub import crash, log, metrics
 from hub.clock import Clock
+from hub.config.instances import WebhookSecret
 from hub.effects import upsert
 from hub.errors import HubError, NotStored, Retry, SignatureError
 from hub.ids import new_id
 from hub.model import Event, Job, NewJob, Origin, Request, write_json
 from hub.payments import fact_jobs, find_jobs
 from hub.routing import direct_job
+from hub.secrets import Secret
 from store import arrivals, inbox, secret_uses
 from store.arrivals import Ended
 from store.inbox import Receipt, Taken
@@ -47,7 +49,7 @@ class Receiver:
     def __init__(
         self,
         store: Store,
-        doors: Mapping[str, Door],
+        doors: dict[str, Door],
         *,
         route: Callable[[Event, datetime], Sequence[NewJob]],
         clock: Clock,
@@ -67,6 +69,16 @@ class Receiver:
         """Go on where another left off: refused callers, the use of secrets, certificates."""
         self.refusals, self.seen, self.fetched = other.refusals, other.seen, other.fetched
         self.refusals.doors = self.doors
+        self.hold(
+            {name: [secret.value for secret in door.held] for name, door in other.doors.items()}
+        )
+
+    def hold(self, secrets: Mapping[str, Sequence[Secret]]) -> None:
+        """Accept, beside the configured ones, the secrets of endpoints the hub itself made."""
+        for name, door in self.doors.items():
+            held = tuple(WebhookSecret(value=one) for one in secrets.get(name, ()))
+            if door.held != held:
+                self.doors[name] = replace(door, held=held)
 
     async def post(self, asked: web.Request) -> web.Response:
         """Answer a provider's webhook."""

@@ -6,14 +6,14 @@ Source: https://www.twilio.com/docs/sendgrid/api-reference (v3; read 2026-11).
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from pydantic import Field
 from sendgrid.helpers import mail as vendor
 
-from connectors.sendgrid import signing
+from connectors.sendgrid import endpoints, signing
 from connectors.sendgrid.bodies import address, plain_body, template_body
 from connectors.sendgrid.items import Address, Line, PlainMail, TemplateMail
 from hub import (
@@ -28,13 +28,16 @@ from hub import (
     Event,
     Json,
     Limit,
+    Made,
     Outcome,
     RateHeaders,
     RateLimited,
     Request,
     Secret,
     Signing,
+    Subscription,
     Url,
+    Wanted,
     action,
     bearer,
     unsafe,
@@ -113,6 +116,23 @@ class SendGrid(Connector):
         if not isinstance(items, list):
             raise ValueError("not an array of events")  # noqa: TRY004 -- the body's fault, not ours
         return [_event(item) for item in items]
+
+    @classmethod
+    def needed_events(cls) -> Iterable[str]:
+        """Name the types that say what became of a mail: they settle uncertain jobs."""
+        return endpoints.SETTLING
+
+    async def subscriptions(self) -> Sequence[Subscription]:
+        """Read the account's Event Webhooks."""
+        return await endpoints.listed(self.http, EVENTS)
+
+    async def subscribe(self, wanted: Wanted, key: str) -> Made:
+        """Make a signed Event Webhook; SendGrid refuses a second one for the same URL."""
+        return await endpoints.made(self.http, wanted, EVENTS)
+
+    async def resubscribe(self, have: Subscription, wanted: Wanted) -> None:
+        """Enable and sign an Event Webhook, and add to what it hears."""
+        await endpoints.mended(self.http, have, wanted, EVENTS)
 
     async def check(self) -> list[Check]:
         """Ask for the key's scopes. Source: /v3/scopes."""

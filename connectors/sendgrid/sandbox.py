@@ -7,8 +7,9 @@ Source: https://www.twilio.com/docs/sendgrid/api-reference/mail-send (v3; read 2
 import base64
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -16,9 +17,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.sendgrid import SendGrid
+from connectors.sendgrid.endpoints import SETTINGS
 from connectors.sendgrid.refusals import refusals
+from connectors.sendgrid.sandbox_endpoints import EventWebhooks, Refused
 from hub import Json, Secret, read_json, write_json
-from hub.sandbox import Double
+from hub.sandbox import Double, Endpoint, Handler
 
 SCOPES = ("mail.send", "mail.batch.create", "templates.read", "user.webhooks.event.settings.read")
 REVOKED, READONLY = "Bearer revoked", "Bearer readonly"
@@ -43,10 +46,46 @@ class Sandbox(Double):
         super().__init__(**options)
         self.mails: dict[str, list[dict[str, Json]]] = {}
         self.taken = self.told = 0
+        self.hooks = EventWebhooks(self.state, self.new_keys)
 
     def routes(self) -> list[web.RouteDef]:
         """Give SendGrid's paths."""
-        return [web.post("/v3/mail/send", self.send), web.get("/v3/scopes", self.scopes)]
+        one, signed, hooks = f"{SETTINGS}/{{id}}", f"{SETTINGS}/signed/{{id}}", self.hooks
+        return [
+            web.post("/v3/mail/send", self.send),
+            web.get("/v3/scopes", self.scopes),
+            web.get(f"{SETTINGS}/all", self._hook(lambda *_: hooks.all())),
+            web.post(SETTINGS, self._hook(lambda _, body: hooks.create(body), 201)),
+            web.get(signed, self._hook(lambda i, _: hooks.shown(i))),
+            web.patch(signed, self._hook(lambda i, body: hooks.sign(i, body.get("enabled")))),
+            web.get(one, self._hook(lambda i, _: hooks.shown(i))),
+            web.patch(one, self._hook(hooks.update)),
+            web.delete(one, self._hook(lambda i, _: hooks.delete(i), 204)),
+        ]
+
+    def send_to(self, url: str, secret: Secret) -> None:
+        """Have a signed webhook, made by hand."""
+        self.hooks.replace(url, secret)
+
+    def _hook(self, act: Callable[[str, Any], Json], status: int = 200) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if (refusal := _unauthorized(request)) is not None:
+                return refusal
+            if request.headers["Authorization"] == READONLY and request.method != "GET":
+                return _errors(403, [("access forbidden", None)])
+            try:
+                body = read_json(await request.read()) if request.can_read_body else {}
+                made = act(request.match_info.get("id", ""), body)
+            except (Refused, ValueError) as error:
+                code, text = error.args if isinstance(error, Refused) else (400, "Bad Request")
+                return _errors(code, [(text, None)])
+            return (
+                web.Response(status=204)
+                if status == 204
+                else web.json_response(made, status=status)
+            )
+
+        return handle
 
     async def scopes(self, request: web.Request) -> web.StreamResponse:
         """Name what the key may do."""
@@ -77,7 +116,10 @@ class Sandbox(Double):
     def report(self, mail: dict[str, Json], *kinds: str) -> None:
         """Send one delivery that says what became of a mail; it ends with CRLF, as theirs do."""
         events = [self._event(mail, kind) for kind in kinds]
-        self.emit(write_json(events) + b"\r\n")
+        for heard in {endpoint.types for endpoint in self.state.endpoints}:
+            mine = [one for one in events if heard is None or one["event"] in heard]
+            if mine:
+                self.emit(write_json(mine) + b"\r\n", partial(_hears_just, heard))
 
     def too_many(self, after: float) -> web.StreamResponse:
         """Answer 429; SendGrid says when the budget is full again, not how long to wait."""
@@ -142,6 +184,10 @@ class Sandbox(Double):
             **REASONS.get(kind, {}),
             **mail["custom_args"],
         }
+
+
+def _hears_just(kinds: frozenset[str] | None, endpoint: Endpoint) -> bool:
+    return endpoint.types == kinds
 
 
 def _token(*parts: object) -> str:

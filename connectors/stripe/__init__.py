@@ -4,14 +4,24 @@ Never holds a credential and never retries: both are the hub's.
 Source: https://docs.stripe.com/api, version 2026-10-28.endive (read 2026-11).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from connectors.stripe import answers, balance, bodies, facts, inbound, outcomes, pulling, sdk
+from connectors.stripe import (
+    answers,
+    balance,
+    bodies,
+    endpoints,
+    facts,
+    inbound,
+    outcomes,
+    pulling,
+    sdk,
+)
 from hub import (
     Answer,
     AuthFailed,
@@ -25,6 +35,7 @@ from hub import (
     Event,
     Find,
     Limit,
+    Made,
     Outcome,
     Page,
     Pay,
@@ -34,7 +45,9 @@ from hub import (
     Request,
     Secret,
     Signing,
+    Subscription,
     Url,
+    Wanted,
     action,
     bearer,
     keyed,
@@ -228,6 +241,24 @@ class Stripe(Connector):
         """Read the balance transactions of a span."""
         v1 = sdk.client(self.http, self.settings.base_url)
         return await balance.page(v1, since, until, cursor)
+
+    # -- webhook endpoints -----------------------------------------------------------------------
+    @classmethod
+    def needed_events(cls) -> Iterable[str]:
+        """Name the types that hold payment facts."""
+        return facts.BY_EVENT
+
+    async def subscriptions(self) -> Sequence[Subscription]:
+        """Read the account's webhook endpoints."""
+        return await endpoints.listed(sdk.client(self.http, self.settings.base_url))
+
+    async def subscribe(self, wanted: Wanted, key: str) -> Made:
+        """Make a webhook endpoint in our API version; the key makes it one."""
+        return await endpoints.made(sdk.client(self.http, self.settings.base_url), wanted, key)
+
+    async def resubscribe(self, have: Subscription, wanted: Wanted) -> None:
+        """Enable a webhook endpoint, and add to what it hears."""
+        await endpoints.mended(sdk.client(self.http, self.settings.base_url), have, wanted)
 
     def classify(self, answer: Answer) -> CallError | None:
         """Read a refusal by Stripe's error type, code and retry advice."""

@@ -11,12 +11,13 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.stripe import Stripe, sandbox_checkout, sandbox_shapes
+from connectors.stripe import Stripe, sandbox_checkout, sandbox_endpoints, sandbox_shapes
 from connectors.stripe.sandbox_bank import Bank
+from connectors.stripe.sandbox_endpoints import Endpoints
 from connectors.stripe.sandbox_forms import Refusal, Shape, check, decode
 from connectors.stripe.sandbox_wire import Asked, Keys, authorized, cut, expanded, ranged
 from connectors.stripe.sdk import API_VERSION
-from hub import Clock, Json
+from hub import Clock, Json, Secret
 from hub.sandbox import Double, Handler
 
 Params = dict[str, Any]
@@ -28,6 +29,7 @@ LISTS = {
     "/v1/refunds": "refund",
     "/v1/events": "event",
     "/v1/balance_transactions": "balance_transaction",
+    sandbox_endpoints.PATH: "webhook_endpoint",
 }
 BALANCE = {"object": "balance", "available": [], "pending": []}
 PAGE = """<!doctype html><html lang="en"><title>Sandbox checkout</title>
@@ -47,6 +49,7 @@ class Sandbox(Double):
         # Ids of two runs differ: a hub that outlives the double must not take them for the same.
         salt = f"{int(self.clock.now().timestamp() * 1000):x}"
         self.bank = Bank(self.clock, self._tell, self._did, salt)
+        self.hooks = Endpoints(self.state, self.bank.now, salt)
         self.keys = Keys(self.clock)
         self.events: dict[str, Params] = {}
         self._requests, self._asked = 0, Asked()
@@ -65,12 +68,19 @@ class Sandbox(Double):
         ]
         balance = web.get("/v1/balance", self._api(sandbox_shapes.EXPAND, self._balance))
         people = [web.post(path, self._person(act)) for path, act in self._people()]
-        return [*writes, *lists, *reads, balance, *people, web.get(self._PAGES, self._page)]
+        hooks = f"{sandbox_endpoints.PATH}/{{id}}"
+        gone = web.delete(hooks, self._api({}, lambda _, a: self.hooks.delete(a.ident)))
+        page = web.get(self._PAGES, self._page)
+        return [*writes, *lists, *reads, balance, gone, *people, page]
+
+    def send_to(self, url: str, secret: Secret) -> None:
+        """Have an endpoint, made by hand in the dashboard."""
+        self.hooks.replace(url, secret, API_VERSION)
 
     _PAGES = "/_customer/checkout/{id}"
 
     def _writes(self) -> list[tuple[str, Shape, Act]]:
-        bank, shapes = self.bank, sandbox_shapes
+        bank, shapes, hooks = self.bank, sandbox_shapes, sandbox_endpoints.PATH
         intents, sessions = "/v1/payment_intents", "/v1/checkout/sessions"
         return [
             (intents, shapes.INTENT, lambda p, _: bank.create_intent(p)),
@@ -80,6 +90,12 @@ class Sandbox(Double):
             (sessions, shapes.SESSION, self._open),
             (f"{sessions}/{{id}}/expire", shapes.EXPAND, self._expire),
             ("/v1/refunds", shapes.REFUND, lambda p, _: bank.refund(p)),
+            (hooks, sandbox_endpoints.CREATE, lambda p, _: self.hooks.create(p)),
+            (
+                f"{hooks}/{{id}}",
+                sandbox_endpoints.UPDATE,
+                lambda p, a: self.hooks.update(a.ident, p),
+            ),
         ]
 
     def _people(self) -> list[tuple[str, Act]]:
@@ -125,6 +141,8 @@ class Sandbox(Double):
         def get(_: Params, asked: Asked) -> Json:
             if kind == "event" and asked.ident in self.events:
                 return self.events[asked.ident]
+            if kind == "webhook_endpoint":
+                return self.hooks.get(asked.ident)
             if kind == "checkout.session":
                 return sandbox_checkout.find(self.bank, asked.ident)
             return self.bank.get(asked.ident, kind)
@@ -133,7 +151,8 @@ class Sandbox(Double):
 
     def _lister(self, path: str, kind: str) -> Act:
         def page(params: Params, _: Asked) -> Json:
-            things = self.events if kind == "event" else self.bank.things
+            own = {"event": self.events, "webhook_endpoint": self.hooks.things}
+            things = own.get(kind, self.bank.things)
             found = [thing for thing in reversed(things.values()) if thing["object"] == kind]
             return cut(found, params, sandbox_shapes.FILTERS[kind], path)
 
@@ -145,7 +164,7 @@ class Sandbox(Double):
             asked = self._who(request)
             headers = {"Request-Id": asked.request or "", "Stripe-Version": API_VERSION}
             try:
-                authorized(credential := request.headers.get("Authorization", ""))
+                authorized(credential := request.headers.get("Authorization", ""), request.path)
                 self.live = "_live_" in credential
                 writes = request.method == "POST"
                 given = ranged(decode(await request.text() if writes else request.query_string))
@@ -225,4 +244,4 @@ class Sandbox(Double):
             "type": kind,
         }
         self.events[ident] = event
-        self.emit(event)
+        self.emit(event, lambda endpoint: endpoint.hears(kind))

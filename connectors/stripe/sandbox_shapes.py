@@ -66,6 +66,7 @@ FILTERS = {
     "refund": ("charge", "payment_intent"),
     "event": ("type",),
     "balance_transaction": ("currency", "source", "type"),
+    "webhook_endpoint": (),
 }
 
 

@@ -91,8 +91,11 @@ def _replay(saved: Saved, asked: Json) -> Saved:
     return Saved(saved.asked, saved.at, saved.status, saved.body, replayed=True)
 
 
-def authorized(credential: str) -> None:
-    """Refuse a request without a key, or with a revoked one; Basic is as good as Bearer."""
+def authorized(credential: str, path: str = "/") -> None:
+    """Refuse a request without a key, or with a revoked one; Basic is as good as Bearer.
+
+    A restricted key (`rk_…`) that ends in `_nohooks` may not ask about webhook endpoints.
+    """
     scheme, _, value = credential.partition(" ")
     if scheme == "Basic":
         try:
@@ -103,6 +106,9 @@ def authorized(credential: str) -> None:
         raise Refusal("You did not provide an API key.", status=401)
     if value == "revoked":
         raise Refusal("Invalid API Key provided: rev***ed", status=401)
+    if value.endswith("_nohooks") and "/webhook_endpoints" in path:
+        text = "The provided key does not have the required permissions: rak_webhook_read."
+        raise Refusal(text, status=403)
 
 
 def ranged(params: dict[str, Json]) -> dict[str, Json]:

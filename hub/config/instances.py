@@ -19,7 +19,7 @@ from hub.config.parts import Parts
 from hub.config.refusals import hollow, refused
 from hub.config.report import Report, dotted, suggest
 from hub.config.sealing import seal
-from hub.config.settings import ConnectorPart, Defaults, Reconcile, Silence, policy
+from hub.config.settings import ConnectorPart, Defaults, Manage, Reconcile, Silence, policy
 from hub.discovery import available, discover
 from hub.effects import Limit
 from hub.nodes import Node, Scalar, Table, nearest, plain
@@ -27,6 +27,7 @@ from hub.nodes import Path as Keys
 from hub.plugin import Connector
 from hub.retry import Policy
 from hub.secrets import Secret
+from hub.subscriptions import Subscribes
 
 CONTRACT = 1
 OUT = "webhook"
@@ -65,6 +66,7 @@ class ConnectorConfig:
     events: frozenset[str] = frozenset()
     tolerance: float | None = None
     silence: Silence = field(default_factory=Silence)
+    manage: Manage = "off"
     limits: tuple[Limit, ...] = ()
     reserve: float = caps.RESERVE
     breaker: Breaker = field(default_factory=Breaker)
@@ -215,6 +217,8 @@ def _webhooks(
     if cls.signs_url and public_url is None:
         text = f"{part.type} signs its URL, so service.public_url is needed"
         report.at(where, "webhook.public_url", text, "public_url: https://…", key=True)
+    if part.webhooks.manage != "off":
+        _manage(cls, (*where, "manage"), report, public_url=public_url)
     _tolerance(part.webhooks.tolerance, cls, (*where, "tolerance"), report)
     for n, secret in enumerate(part.webhooks.secrets):
         weak = len(secret.value.reveal()) < SHORTEST_SECRET
@@ -228,6 +232,16 @@ def _webhooks(
             text = f"'{name}' is not an event of {part.type}"
             fix = suggest(name, cls.emits)
             report.at((*where, "events", n), "webhook.event", text, fix)
+
+
+def _manage(cls: Class, where: Keys, report: Report, *, public_url: str | None) -> None:
+    """Refuse to manage the webhooks of who cannot be asked, or without an address to tell."""
+    if not issubclass(cls, Subscribes):
+        text = f"the webhooks of {cls.type} are set up at the provider: the hub cannot manage them"
+        report.at(where, "webhook.manage", text, "manage: off")
+    elif public_url is None:
+        text = f"{dotted(where)} tells the provider our address, so service.public_url is needed"
+        report.at(where, "webhook.public_url", text, "public_url: https://…")
 
 
 def _tolerance(given: timedelta | None, cls: Class, where: Keys, report: Report) -> None:
@@ -278,6 +292,7 @@ def _config(
         events=frozenset(hooks.events) if hooks else frozenset(),
         tolerance=hooks.tolerance.total_seconds() if hooks and hooks.tolerance else None,
         silence=hooks.silence if hooks else Silence(),
+        manage=hooks.manage if hooks else "off",
         limits=caps.limits(cls.limits, part.budget),
         reserve=part.budget.reserve,
         breaker=caps.breaker(defaults.breaker, part.breaker),

@@ -200,6 +200,9 @@ def _dated(value: Any) -> Any:
     return [item if isinstance(item, dict) else {"value": item} for item in listed(value)]
 
 
+Manage = Literal["off", "plan", "apply"]
+
+
 class Silence(Part):
     """When a connector's silence is told: so many usual gaps, and no less than a time."""
 
@@ -210,13 +213,15 @@ class Silence(Part):
 class Webhooks(Part):
     """How a connector takes webhooks: its secrets, and the wanted event types (empty: all).
 
-    `tolerance` narrows the time within which the scheme believes what is signed.
+    `tolerance` narrows the time within which the scheme believes what is signed; `manage` has
+    the hub compare the provider's webhook endpoints with what it needs, and mend them.
     """
 
     secrets: Annotated[tuple[DatedSecret, ...], BeforeValidator(_dated)] = ()
     tolerance: Duration | None = None
     events: tuple[str, ...] = ()
     silence: Silence = Silence()
+    manage: Manage = "off"
 
 
 class Egress(Part):

@@ -94,6 +94,14 @@ class Managing:
         if names:
             await self.store.write(know)
 
+    async def at_hand(self, name: str, *, apply: bool, by: str) -> Result | None:
+        """Look at one now, whatever `webhooks.manage` says; see `look`."""
+        later = self.clock.now() + DAILY
+        await self.store.write(
+            lambda tx: cursors.know(tx, Source(name, SOURCE), cursor=None, due=later)
+        )
+        return await self.look(name, apply=apply, by=by, forced=True)
+
     async def once(self) -> None:
         """Look at all that are due, and do what `webhooks.manage` says."""
         for name in self.managed():

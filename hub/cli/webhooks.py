@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli import ground
+from hub.cli import ground, managing
 from hub.errors import HubError
 from hub.model import Json, read_json, rfc3339
 
@@ -17,6 +17,8 @@ AGAIN = 2.0
 WITHIN = 10.0
 COLUMNS = ("connector", "url", "secret", "until", "last_seen")
 app = ground.new("List webhooks, their secrets and when each was last seen.", lists=True)
+for command in (managing.plan, managing.apply):
+    app.command()(command)
 Key = Annotated[
     str,
     typer.Option("--key", envvar="HUB_API_KEY", help="An API key of staff: hub keys create."),

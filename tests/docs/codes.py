@@ -14,6 +14,7 @@ FAMILIES = (
 )  # fmt: skip
 CODE = re.compile(rf"(?:{'|'.join(FAMILIES)})\.[a-z_]+")
 SIGNALS = frozenset({"connector.held", "route.held", "webhook.silent", "webhook.rejected",
+                     "webhook.differs",
                      "secret.expiring"})  # fmt: skip
 NO_FAULT = SIGNALS | {"connector.pause", "connector.resume", "route.release", "route.cancel",
                       "event.replay", "event.show", "store.url", "config.rejected"}  # fmt: skip

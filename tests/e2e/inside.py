@@ -78,6 +78,8 @@ async def inside(
     store: str | None = None,
     before: Callable[[dict[str, Double]], None] | None = None,
     more: str = "",
+    edited: Callable[[str], str] = str,
+    told: bool = True,
 ) -> AsyncIterator[House]:
     """Start doubles and hub; it pulls from Stripe every quarter of an hour.
 
@@ -85,6 +87,8 @@ async def inside(
         store: The URL of another store than a SQLite file.
         before: What happens at the doubles before there is a hub.
         more: What else stands in the configuration.
+        edited: Changes the text of the configuration.
+        told: The doubles know where to send their webhooks.
     """
     doubles = {kind: double(kind, clock=clock) for kind in PROVIDERS}
     if before is not None:
@@ -92,14 +96,14 @@ async def inside(
     async with _served(application(doubles)) as base:
         ground = prepare(home, listen=f"127.0.0.1:{free_port()}", base=base)
         text = ground.config.read_text().replace("type: stripe", FOLLOWED)
-        ground.config.write_text(text + more)
+        ground.config.write_text(edited(text) + more)
         env = {"HUB_STORE_URL": store} if store else {}
 
         def read() -> configuration.Config:
             return configuration.load(ground.config, env=env, shop=VOCABULARY)
 
         config = read()
-        for kind, secret in ground.signing.items():
+        for kind, secret in ground.signing.items() if told else ():
             doubles[kind].send_to(ground.webhook_url(kind), secret)
         async with running(Hub(config, clock=clock, read=read)) as hub:
             key = await hub.store.write(lambda tx: create_key(tx, "admin", "test"))

@@ -27,7 +27,7 @@ from hub.model import Job
 from store import schema
 from store.accounts import leave_probe, on_trial, take_probe
 from store.ceilings import CeilingOf, admit
-from store.jobs import read_job
+from store.jobs import OF_JOB, read_job
 from store.schema import MICROSECOND, accounts, jobs
 from store.tx import Tx, padded
 
@@ -238,5 +238,5 @@ _CLAIM = (
         first_sent_at=func.coalesce(jobs.c.first_sent_at, bindparam("now", type_=schema.Time)),
         held0=case((jobs.c.first_sent_at.is_(None), bindparam("held")), else_=jobs.c.held0),
     )
-    .returning(jobs)
+    .returning(*OF_JOB)
 )

@@ -4,6 +4,7 @@ Never here: queries. Text plus CHECK instead of enums; integers for money; bytes
 bodies and payloads are encrypted (store.crypto) and never searched.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,9 +45,13 @@ class Time(TypeDecorator[datetime]):
         """Write."""
         return None if value is None else (value - EPOCH) // MICROSECOND
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Read."""
-        return None if value is None else EPOCH + value * MICROSECOND
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Read; by one plain function, as every row of a claim has five times."""
+        return _read_time
+
+
+def _read_time(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
 def table(name: str, *parts: Any, counted: bool = False, **more: Any) -> Table:

@@ -17,7 +17,7 @@ from hub.circuit import Breaker
 from hub.model import Job, NewJob
 from store import accounts, subscribers
 from store.ending import Ending, end, give_head, promote
-from store.jobs import read_job
+from store.jobs import OF_JOB, read_job
 from store.schema import Int, attempts, events, jobs, links, upserting
 from store.tx import AGAIN, Again, Tx, Undone, padded
 
@@ -256,7 +256,7 @@ def unsure(tx: Tx) -> list[Job]:
     return [read_job(tx, row) for row in tx.rows(_UNSURE)]
 
 
-_UNSURE = select(jobs).where(text("state = 'u'")).order_by(jobs.c.uid)
+_UNSURE = select(*OF_JOB).where(text("state = 'u'")).order_by(jobs.c.uid)
 
 
 def supersede(tx: Tx, uid: str, heir: NewJob, *, reason: str) -> bool:

@@ -120,7 +120,7 @@ class Tx:
         self, statement: Executable, values: Mapping[str, Any] | None = None
     ) -> list[Row[Any]]:
         """Execute; give all rows."""
-        return list(self.connection.execute(statement, values or {}))
+        return list(self.connection.execute(statement, values or {}).all())
 
     def row(
         self, statement: Executable, values: Mapping[str, Any] | None = None

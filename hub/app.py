@@ -12,7 +12,6 @@ from hub.api.endpoint import Api
 from hub.ceiling import Ceiling
 from hub.clock import Clock, SystemClock
 from hub.config import Config, restart
-from hub.deliveries import REVIEW
 from hub.duties import Duties
 from hub.errors import ConfigError, Fault, HubError
 from hub.fitted import Fitted, fit
@@ -21,28 +20,22 @@ from hub.health import Health
 from hub.http import Outbound
 from hub.ids import new_id
 from hub.model import Job
-from hub.money import MoneyMatch
 from hub.perform import Account
-from hub.pull import EVERY as PULLING
 from hub.pulse import Pulse
 from hub.reconcile import Reconciler
 from hub.reload import Reloads
+from hub.rounds import Rounds
 from hub.routing import Route
 from hub.runner import Runner
 from hub.scraping import Scraper, measured
-from hub.silences import Silences, heard_again
 from hub.standins import StandIns
 from hub.subscribers import CONNECTOR as OUT
-from hub.syncing import EVERY as SYNCING
-from hub.timers import Timers
 from hub.worker import Worker
-from store import endpoint_secrets, idempotency, sealed
-from store.retention import Retention, Terms
+from store import idempotency, sealed
 from store.store import Store
 from store.tx import Tx
 
 VERSION = "0.1.0"
-MINUTE, HOURLY, NOTING = 60.0, 3600.0, 10.0
 
 
 class Hub:
@@ -64,12 +57,10 @@ class Hub:
     ) -> None:
         self.config, self.clock = config, clock or SystemClock()
         self.log = log.get("hub")
-        self.pulse = Pulse(self._ask_store)
         self.node = new_id("node", self.clock.now())
         self.read = read
         self.outbound = Outbound(self.clock)
         self._drains_since: datetime | None = None
-        self.began = self.clock.now()
         self.duties = Duties(self.clock)
         self.standins = StandIns(self.clock)
         self._ends = AsyncExitStack()
@@ -87,6 +78,8 @@ class Hub:
     async def _open(self) -> None:
         self.store = await self._open_store()
         self._ends.push_async_callback(self.store.close)
+        self.pulse = Pulse(self.store.answer)
+        self.rounds = Rounds(self.store, lambda: self.fitted, self.clock)
         if (why := await self.store.look(sealed.foreign)) is not None:
             fix = "put back the key this store was sealed with"
             raise ConfigError(Fault(code="store.key", text=why, fix=fix))
@@ -101,7 +94,7 @@ class Hub:
         self.fitted = await fit(self._stood_in(self.config), self.store, self.outbound, self.clock)
         self._ends.push_async_callback(self._close_accounts)
         self.store.use(self.fitted.router.jobs_for)
-        await self._hold_secrets()
+        await self.rounds.hold_secrets()
         self.reloads = Reloads(
             self.store,
             self.outbound,
@@ -128,7 +121,7 @@ class Hub:
         self.runner.account_of = self._account_of
         self.runner.only_to = self.config.service.messages_only_to
         self.worker = Worker(self.runner)
-        self._ends.push_async_callback(self._note_secrets)
+        self._ends.push_async_callback(self.rounds.note_secrets)
         self._ends.push_async_callback(self.duties.end)
         await self.worker.start()
         self.api = self._api()
@@ -141,19 +134,9 @@ class Hub:
         self.duties.begin(reconciler.forever())
         if self.store.alone:
             self.duties.begin(neighbours.watch(self.store, self.clock))
-        self.duties.every(NOTING, self._note_secrets)
         if self.config.service.reload == "watch" and self.read is not None:
             self.duties.begin(self.reloads.watch())
-        self.duties.every(PULLING, self._pull)
-        self.duties.every(SYNCING, self._sync)
-        self.duties.every(PULLING, self._manage)
-        self.duties.every(MINUTE, self._by_the_clock)
-        self.duties.every(REVIEW, self._review)
-        self.duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
-        self.duties.every(HOURLY, self._match_money)
-        self.duties.every(HOURLY, self._keep_to_terms)
-        self.duties.every(MINUTE, self._listen)
-        self.duties.every(HOURLY, self._forget_arrivals)
+        self.rounds.begin(self.duties)
 
     def drain(self) -> None:
         """Say that it ends: from here on all that is in flight shares one grace."""
@@ -280,64 +263,13 @@ class Hub:
     async def _reread(self, job: Job) -> Callable[[Tx], None]:
         return await self.fitted.receiver.reread(job)
 
-    async def _note_secrets(self) -> None:
-        over = await self.fitted.receiver.note_secrets()
-        heard_again(over, self.clock.now())
-        await self._hold_secrets()
-
-    async def _hold_secrets(self) -> None:
-        """Take up the secrets of endpoints that this node or another has made."""
-        held = await self.store.look(endpoint_secrets.held)
-        of_each = {name: [secret for _, secret in those] for name, those in held.items()}
-        self.fitted.receiver.hold(of_each)
-
-    async def _manage(self) -> None:
-        await self.fitted.managing.once()
-        await self._hold_secrets()
-
-    async def _by_the_clock(self) -> None:
-        await Timers(self.store, self.fitted.shop).once()
-
-    def _silences(self) -> Silences:
-        return Silences(self.store, self.config, self.clock, began=self.began)
-
-    async def _listen(self) -> None:
-        await self._silences().once()
-
-    async def _forget_arrivals(self) -> None:
-        await self._silences().forget()
-
     async def _serve_keys(self, asked: web.Request) -> web.StreamResponse:
         return await self.fitted.deliveries.serve_keys(asked)
 
-    async def _review(self) -> None:
-        await self.fitted.deliveries.review()
-
-    async def _pull(self) -> None:
-        await self.fitted.puller.once()
-
-    async def _sync(self) -> None:
-        await self.fitted.syncer.once()
-
-    async def _match_money(self) -> None:
-        now = self.fitted
-        followed = {name: now.accounts[name] for name in now.puller.follows}
-        action = now.shop.actions["match_money"]
-        await MoneyMatch(self.store, followed, action, clock=self.clock).once()
-
     def _route_of(self, name: str | None) -> Route | None:
         return self.fitted.router.by_name.get(name or "")
-
-    async def _ask_store(self) -> None:
-        await self.store.answer()
 
     async def _close_accounts(self) -> None:
         async with AsyncExitStack() as ends:
             for account in self.fitted.accounts.values():
                 ends.push_async_callback(account.connector.close)
-
-    async def _keep_to_terms(self) -> None:
-        """Let go what `store.retention` keeps no longer."""
-        terms = Terms(**dict(self.config.store.retention))
-        gone = await Retention(self.store, terms, self.clock).once()
-        self.log.info("retention ran", **{k.replace(" ", "_"): n for k, n in gone.items()})

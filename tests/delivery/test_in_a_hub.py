@@ -1,10 +1,7 @@
 """A whole hub delivers: subscribers of config.yaml and of the API, from the first event on."""
 
-import asyncio
 import base64
 import os
-import socket
-from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -15,55 +12,12 @@ from hub import config as configuration
 from hub.app import Hub
 from hub.demo.ground import prepare
 from hub.errors import ConfigError
-from hub.model import Event, read_json
+from hub.model import read_json
 from hub.serving import running
 from hub.shop.vocabulary import VOCABULARY
 from store import keys
 from tests.delivery.conftest import Receiver, secret
-
-YAML = """connectors:
-  webhook:
-    type: webhook
-    egress: {{ allow_private: [127.0.0.0/8] }}
-    settings:
-      endpoints:
-        warehouse: {{ url: "{url}", secrets: ["${{env:WMS_SECRET}}"], types: [shop.order.*] }}
-"""
-
-
-def configured(home, url, **env):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
-    ground = prepare(home, listen=listen, base="http://127.0.0.1:9")
-    text = ground.config.read_text().replace("connectors:\n", YAML.format(url=url), 1)
-    ground.config.write_text(text)
-    around = {k: v for k, v in os.environ.items() if not k.startswith("HUB_")}
-    return configuration.load(ground.config, env=around | env, shop=VOCABULARY)
-
-
-class Shop:
-    """The shop's key at a running hub."""
-
-    def __init__(self, hub, http, key):
-        listens = hub.config.service.listen
-        self.hub, self.http, self.key = hub, http, key
-        self.url = f"http://{listens.host}:{listens.port}"
-
-    async def send(self, method, path, body=None):
-        headers = {"Authorization": f"Bearer {self.key}"}
-        async with self.http.request(method, self.url + path, json=body, headers=headers) as answer:
-            return answer.status, await answer.json()
-
-    async def emit(self, name):
-        event = Event(type=name, at=datetime.now(UTC), data={"order": {"id": "ord_1"}})
-        return await self.hub.store.write(lambda tx: tx.emit(event))
-
-
-async def until(met):
-    async with asyncio.timeout(20):
-        while not met():
-            await asyncio.sleep(0.005)
+from tests.delivery.shops import Shop, configured, until
 
 
 async def test_a_hub_delivers_to_those_of_config_yaml_and_of_the_api(tmp_path, receiver):

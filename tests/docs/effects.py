@@ -13,6 +13,8 @@ from hub.shop.backend import Shop
 from hub.shop.rules import ShopRules
 
 SHIPPED = Path(__file__).resolve().parents[2] / "connectors"
+BUILT_IN = "webhook"  # of the types that are no provider's, the one with actions of its own
+NEVER = "cannot be: a transaction"
 ENDS = {
     "keyed": "exactly once",
     "upsert": "exactly once, as an end state",
@@ -24,11 +26,11 @@ Action = tuple[type[Connector], ActionSpec]
 
 
 def actions() -> Iterator[Action]:
-    """Give every action of every shipped connector, by name."""
-    for kind, home in sorted(homes().items()):
-        if home.parent == SHIPPED:
-            cls = discover(kind)
-            yield from ((cls, spec) for _, spec in sorted(cls.actions().items()))
+    """Give every action of every shipped connector, by name; our own webhooks last."""
+    shipped = [kind for kind, home in sorted(homes().items()) if home.parent == SHIPPED]
+    for kind in (*shipped, BUILT_IN):
+        cls = discover(kind)
+        yield from ((cls, spec) for _, spec in sorted(cls.actions().items()))
 
 
 def short(_: str = "") -> str:
@@ -39,7 +41,7 @@ def short(_: str = "") -> str:
         names = ", ".join(f"`{spec.name}`" for _, spec in some)
         rows.append(f"| **{kind}** {names} | {effect} | {after} |")
     names = ", ".join(f"`{name}`" for name in sorted(Shop(ShopRules()).actions))
-    return "\n".join([*rows, f"| **shop** {names} | exactly once | cannot be: a transaction |"])
+    return "\n".join([*rows, f"| **shop** {names} | exactly once | {NEVER} |"])
 
 
 def full(_: str = "") -> str:
@@ -53,7 +55,7 @@ def full(_: str = "") -> str:
         by = f" by `{spec.effect.by}`" if spec.effect.by else ""
         effect = f"{_declared(spec.effect)}{by} | {ENDS[spec.effect.kind]}"
         rows.append(f"| `{cls.type}.{spec.name}` | {effect} | {unknown(one)} |")
-    return "\n".join(rows)
+    return "\n".join([*rows, f"| `shop.*` | transaction | exactly once | {NEVER} |"])
 
 
 def unknown(action: Action) -> str:
@@ -87,5 +89,7 @@ def _declared(effect: Effect) -> str:
 
 
 def _hours(window: timedelta) -> str:
-    hours = window / timedelta(hours=1)
-    return f"{hours / 24:g} days" if hours >= 48 and hours % 24 == 0 else f"{hours:g} h"
+    days, rest = divmod(window, timedelta(days=1))
+    if days < 2:
+        return f"{window / timedelta(hours=1):g} h"
+    return f"{days} days" + (f" {rest / timedelta(hours=1):g} h" if rest else "")

@@ -48,9 +48,9 @@ from store.schema import (
 from store.store import Store
 from store.tx import Tx, padded
 
-MOST = 100  # rows of one commit: webhooks behind it wait some milliseconds
+MOST = 25  # rows of one commit: it takes little longer than a webhook's own
 AT_ONCE = 1000  # rows that a reader looks for
-BREATH = 0.02  # seconds between commits
+BREATH = 0.03  # seconds between commits: 70 million rows a day at most
 WHOLE_EVERY = 24  # runs; those between begin where the last one came to
 PAGES = 40  # of the file, given back in one commit
 SLACK = 10  # per cent of a file that may stay free: it will be filled again

@@ -275,7 +275,7 @@ class World:
     def sweep(self) -> Op:
         return Op(
             lambda tx: [job.uid for job in settle.unsure(tx)],
-            lambda: [j.uid for j in sorted(self.model.of("uncertain"), key=lambda job: job.id)],
+            lambda: [j.uid for j in sorted(self.model.of("uncertain"), key=lambda job: job.uid)],
         )
 
     def pause(self, name: str) -> Op:

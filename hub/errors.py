@@ -125,7 +125,15 @@ class RateLimited(CallError):
 
 
 class AuthFailed(CallError):
-    """The provider refuses our credentials; the account is held."""
+    """The provider refuses our credentials; the account is held.
+
+    Args:
+        status: What it answered, where it did: 401 knows no such key, 403 knows and forbids.
+    """
+
+    def __init__(self, text: str = "", *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(text)
 
 
 class Unwanted(CallError):

@@ -15,6 +15,7 @@ THEIRS = {"spamreport": "spam_report"}  # what an event's switch is called, wher
 SETTLING = ("processed", "delivered", "bounce", "dropped")
 OTHERS = ("friendly_name", "oauth_client_id", "oauth_token_url")
 NAME = "Shop Hub"
+REFUSED = "the key is not accepted at all: revoked, rotated, or mistyped"
 PERMISSION = "the key lacks a scope: user.webhooks.event.settings.read, .create, .update"
 
 
@@ -80,4 +81,5 @@ async def _permitted() -> AsyncIterator[None]:
     try:
         yield
     except AuthFailed as error:
-        raise AuthFailed(f"{error}; {PERMISSION}") from error
+        why = REFUSED if error.status == 401 else PERMISSION
+        raise AuthFailed(f"{error}; {why}", status=error.status) from error

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stripe._v1_services import V1Services
 
 ABOUT = "Made by Shop Hub"
+REFUSED = "the key is not accepted at all: revoked, rotated, or mistyped"
 PERMISSION = "the key may not manage webhook endpoints: give it Webhook Endpoints, write"
 
 
@@ -71,4 +72,5 @@ async def _permitted() -> AsyncIterator[None]:
     try:
         yield
     except AuthFailed as error:
-        raise AuthFailed(f"{error}; {PERMISSION}") from error
+        why = REFUSED if error.status == 401 else PERMISSION
+        raise AuthFailed(f"{error}; {why}", status=error.status) from error

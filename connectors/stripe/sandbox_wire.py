@@ -94,7 +94,8 @@ def _replay(saved: Saved, asked: Json) -> Saved:
 def authorized(credential: str, path: str = "/") -> None:
     """Refuse a request without a key, or with a revoked one; Basic is as good as Bearer.
 
-    A restricted key (`rk_…`) that ends in `_nohooks` may not ask about webhook endpoints.
+    A key that ends in `_revoked` is no key any more; a restricted one (`rk_…`) that ends in
+    `_nohooks` may not ask about webhook endpoints.
     """
     scheme, _, value = credential.partition(" ")
     if scheme == "Basic":
@@ -104,7 +105,7 @@ def authorized(credential: str, path: str = "/") -> None:
             value = ""
     if not value:
         raise Refusal("You did not provide an API key.", status=401)
-    if value == "revoked":
+    if value == "revoked" or value.endswith("_revoked"):
         raise Refusal("Invalid API Key provided: rev***ed", status=401)
     if value.endswith("_nohooks") and "/webhook_endpoints" in path:
         text = "The provided key does not have the required permissions: rak_webhook_read."

@@ -156,6 +156,8 @@ def _tabled(connector: Connector, answer: Received, now: datetime) -> CallError:
         return kind(line, errors=errors)
     if issubclass(kind, Retry | RateLimited | Ambiguous):
         return kind(line, after=after)
+    if issubclass(kind, AuthFailed):
+        return kind(line, status=answer.status)
     return kind(line)
 
 

@@ -9,15 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from hub import config
+from hub import ManualClock, config
+from hub.app import Hub
 from hub.gcra import Quota
 from hub.http import Outbound
+from hub.serving import running
 from store import reads
 from store.crypto import new_key
+from tests.e2e.stage import free_port
 from tests.webhooks.conftest import Bench, opened
 from tests.webhooks.samples import (
     CHAIN,
@@ -335,3 +338,33 @@ async def test_certificates_of_strangers_push_none_out_that_is_proven(shop):
     before = len(shop.host.asked)
     assert await shop.send() == 200
     assert len(shop.host.asked) == before
+
+
+# -- where nobody may be called --------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("outbound", "home", "status"),
+    [
+        ("live", "HOST", 200),
+        ("sandbox", "HOST", 200),  # a base_url on loopback is a double's, and stays as it is
+        ("hold", "HOST", 503),
+        ("hold", HOME, 503),
+        ("sandbox", HOME, 503),
+    ],
+)
+async def test_where_nobody_is_called_nothing_is_fetched(shop, tmp_path, outbound, home, status):
+    path = written(tmp_path, shop.door.connector.settings.base_url if home == "HOST" else home)
+    url = f"127.0.0.1:{free_port()}"
+    text = path.read_text().replace("store: {", f'store: {{ url: "sqlite:///{tmp_path}/whole.db",')
+    service = f"{{ listen: '{url}', outbound: {outbound}, public_url: 'https://hub.example.com' }}"
+    path.write_text(f"service: {service}\n{text}")
+    hub = Hub(config.load(path, env=ENV), clock=ManualClock(shop.bench.clock.now()))
+    body = b'{"id":"WH-1","event_type":"PAYMENT.SALE.COMPLETED"}'
+    headers = signed_as_paypal_does(body, hub.clock.now())
+    headers["PAYPAL-CERT-URL"] = f"{HOME}{CERTS}CERT-360caa42"
+    async with running(hub), ClientSession() as session:
+        async with session.post(f"http://{url}/webhooks/pay", data=body, headers=headers) as got:
+            assert got.status == status
+        base = hub.fitted.accounts["pay"].connector.settings.base_url
+        assert base.startswith("http://127.0.0.1:") or outbound == "hold"
+        assert hub.outbound.ready == (outbound != "hold")
+    assert len(shop.host.asked) == (status == 200)

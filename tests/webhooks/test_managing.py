@@ -268,6 +268,16 @@ async def test_a_key_without_the_permission_is_told_and_nothing_is_changed(bench
         await does(made, "pay", apply=True)
 
 
+async def test_a_key_that_is_revoked_is_not_said_to_lack_a_permission(bench) -> None:
+    made = bench.managing(PAY="rk_test_revoked", MAIL="revoked")
+    await made.know()
+    for name, permission in (("pay", "Webhook Endpoints, write"), ("mail", "lacks a scope")):
+        with pytest.raises(AuthFailed, match="revoked, rotated, or mistyped") as caught:
+            await does(made, name, apply=True)
+        assert caught.value.status == 401
+        assert permission not in str(caught.value)
+
+
 async def test_an_answer_that_was_lost_is_asked_for_again_under_its_key(bench) -> None:
     made = bench.managing()
     cut = Fault(fault="cut", path="/v1/webhook_endpoints", acted=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli import ground
+from hub.cli import ground, subscribers
 from hub.errors import HubError
 from hub.model import Json
 
@@ -36,6 +36,7 @@ def pause(name: Name, config: ground.ConfigFile = ground.DEFAULT) -> None:
     """Hold a connector's jobs until it is resumed; its webhooks are still stored."""
     from store import pauses  # noqa: PLC0415
 
+    subscribers.not_one_account(name)
     _change(config, name, lambda tx, account: pauses.pause(tx, account, by=ground.me()))
     typer.echo(f"{name} is paused")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli import ground, managing
+from hub.cli import ground, managing, subscribers
 from hub.errors import HubError
 from hub.model import Json, read_json, rfc3339
 
@@ -19,6 +19,7 @@ COLUMNS = ("connector", "url", "secret", "until", "last_seen")
 app = ground.new("List webhooks, their secrets and when each was last seen.", lists=True)
 for command in (managing.plan, managing.apply):
     app.command()(command)
+app.add_typer(subscribers.app, name="subscribers")
 Key = Annotated[
     str,
     typer.Option("--key", envvar="HUB_API_KEY", help="An API key of staff: hub keys create."),

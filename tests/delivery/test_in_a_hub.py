@@ -1,7 +1,9 @@
 """A whole hub delivers: subscribers of config.yaml and of the API, from the first event on."""
 
+import asyncio
 import base64
 import os
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
@@ -64,6 +66,22 @@ def verified_by(jwk, headers, body):
     Ed25519PublicKey.from_public_bytes(raw).verify(base64.b64decode(signature), message)
 
 
+async def test_paused_in_config_yaml_all_subscribers_wait(tmp_path, receiver, store_url):
+    configured(tmp_path, receiver.url, store=store_url, WMS_SECRET=secret("w").text())
+    text = (tmp_path / "config.yaml").read_text()
+    paused = text.replace("type: webhook\n", "type: webhook\n    paused: true\n")
+    for written, taken in ((paused, 0), (text, 3)):
+        (tmp_path / "config.yaml").write_text(written)
+        async with running(Hub(read(tmp_path))) as hub, aiohttp.ClientSession() as http:
+            if not taken:
+                await asyncio.gather(*(Shop(hub, http, "").emit("shop.order.paid") for _ in "123"))
+                late = datetime.now(UTC) + timedelta(seconds=9)
+                room = {"webhook": hub.runner.gates["webhook/warehouse"].rooms(late)}
+                claimed, _ = await hub.store.claim(room, node="n", until=late)
+                assert claimed == []
+            await until(lambda taken=taken: len(receiver.taken) == taken)
+
+
 async def test_one_that_leaves_config_yaml_is_gone_at_the_next_start(tmp_path, receiver):
     config = configured(tmp_path, receiver.url, WMS_SECRET=secret("w").text())
     async with running(Hub(config)) as hub:
@@ -71,12 +89,15 @@ async def test_one_that_leaves_config_yaml_is_gone_at_the_next_start(tmp_path, r
     ground = prepare(tmp_path / "again", listen="127.0.0.1:0", base="http://127.0.0.1:9")
     text = (tmp_path / "config.yaml").read_text()
     (tmp_path / "config.yaml").write_text(text.replace("        warehouse:", "        picker:"))
-    env = {k: v for k, v in os.environ.items() if not k.startswith("HUB_")}
-    env["WMS_SECRET"] = secret("w").text()
-    later = configuration.load(tmp_path / "config.yaml", env=env, shop=VOCABULARY)
-    async with running(Hub(later)) as hub:
+    async with running(Hub(read(tmp_path))) as hub:
         assert [one.subscriber.id for one in await listed(hub)] == ["picker"]
     assert ground.config.exists()
+
+
+def read(home):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HUB_")}
+    env["WMS_SECRET"] = secret("w").text()
+    return configuration.load(home / "config.yaml", env=env, shop=VOCABULARY)
 
 
 async def listed(hub):

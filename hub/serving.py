@@ -14,7 +14,7 @@ from webhooks.connections import GuardedRunner
 
 SPARE = 256  # files for all but connections: the store, calls out, logs
 KEEPALIVE = 15.0
-LINGER = 2.0
+LINGER = 2.0  # seconds in which an answer given before the whole body came can be read
 
 
 async def serve(config: Config, read: Callable[[], Config]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import aiohttp
 
+from hub.serving import LINGER
 from store.crypto import new_key
 from tests.e2e.stage import ROOT, Process, answers, environment, free_port
 from tests.webhooks.attack import SECRET, signed
@@ -185,7 +186,7 @@ def main() -> int:
     good = not told.let_in and told.grown < 50 << 20 and told.ratio <= 3
     lines = [
         *(f"{count:7} {said}" for said, count in sorted(told.answers.items())),
-        f"a half-open connection lived {told.longest:.1f} s at most",
+        f"a half-open one lived {told.longest:.1f} s at most ({LINGER:g} s of it after 408)",
         f"{told.goods} good webhooks, all 200; p99 alone {told.alone * 1000:.1f} ms",
         f"p99 under attack {told.attacked * 1000:.1f} ms: {told.ratio:.2f} times that (at most 3)",
         f"memory grew by {told.grown / (1 << 20):.1f} MiB (less than 50)",

@@ -274,8 +274,9 @@ async def judged(stage: Stage, cell: Cell) -> None:
         assert [calls[one] for one in ids] == [1, again, 1], calls
     if cell.point not in ANYWHERE:
         assert len(stage.unsure) == (cell.unsafe and cell.point in UNKNOWN), stage.unsure
-    assert not cell.laned or stage.ledger.order_breaks() == []
-    assert stage.ledger.overlaps == 0
+    if cell.laned:  # what has no lane may be in flight together
+        assert stage.ledger.order_breaks() == []
+        assert stage.ledger.overlaps == 0
     assert await stage.books.ended(ids) == [(one, "done") for one in ids]
     assert await stage.books.completed_twice() == []
     assert await stage.books.broken() == []

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
 from store import claims, ending, jobs, leases, operate, pauses, postgres, settle
 from store.ending import Ending
+from store.jobs import OF_JOB
 from store.schema import accounts, job_history, job_keys
 from store.schema import jobs as rows
 
@@ -249,7 +250,7 @@ def _claim_of(patch: Patch, whole: Any, conditions: Sequence[Any]) -> None:
     free = whole._clone()
     free._where_criteria = tuple(conditions)
     chosen = update(rows).where(rows.c.id.in_(select(free.cte("free").c.id)))
-    patch.setattr(claims, "_CLAIM", chosen.values(claims._CLAIM._values).returning(rows))
+    patch.setattr(claims, "_CLAIM", chosen.values(claims._CLAIM._values).returning(*OF_JOB))
 
 
 # -- outcomes --------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """`/metrics`: what was counted, and how things stand, in Prometheus' text or as OpenMetrics.
 
-It tells nobody's name and no amount, so it asks for no key; keep it off the public net all the
-same (`service.admin_listen`).
+It tells nobody's name and no amount, so it asks for no key; a balancer keeps it off the public net.
 """
 
 import time

@@ -67,7 +67,12 @@ class House:
             await asyncio.sleep(0.001)
             reads = self.hub.fitted.puller.reading or self.hub.fitted.syncer.running
             busy = self.hub.worker.flying() or reads
-            idle = 0 if busy else idle + 1
+            idle = 0 if busy or (idle == 2 and await self._leased()) else idle + 1
+
+    async def _leased(self) -> int:
+        """Count what is committed as leased here, of which an attempt may not have begun yet."""
+        mine = jobs.c.lease_owner == self.hub.worker.node
+        return await self.count(jobs, jobs.c.state == "leased", mine)
 
 
 @asynccontextmanager

@@ -163,7 +163,7 @@ class Hub:
                 web.get("/webhook-keys/{id}", self._serve_keys),
                 *self._health().routes(),
                 *self._scraper().routes(),
-                *public_routes(VERSION),
+                *public_routes(VERSION, lambda: self.config),
             ]
         )
         app.add_subapp("/v1", api_app(lambda: self.api))

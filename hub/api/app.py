@@ -27,6 +27,7 @@ from hub.api.stock import stock
 from hub.api.stream import ends_with, stream
 from hub.api.webhook_endpoints import webhook_endpoints
 from hub.api.webhooks import webhooks
+from hub.config import Config
 from hub.model import Json, write_json
 from hub.shop.versions import ANY
 
@@ -58,18 +59,15 @@ def api_app(
     return app
 
 
-def public_routes(version: str) -> list[web.RouteDef]:
-    """Give what anyone may read, for the root: /openapi.json, /docs, /problems/<code>."""
-    described = openapi.document(ENDPOINTS, version)
-    document = write_json(described)
+def public_routes(version: str, current: Callable[[], Config]) -> list[web.RouteDef]:
+    """Give what anyone may read, for the root: /openapi.json, /docs, /problems/<code>.
 
-    async def serve(_: web.Request) -> web.Response:
-        return web.Response(body=document, content_type="application/json")
-
+    Args:
+        current: Gives the configuration in force, whose events and actions are told too.
+    """
     return [
-        web.get("/openapi.json", serve, name="openapi"),
         web.get("/problems/{code}", problems.page, name="problem"),
-        *docs.routes(described),
+        *docs.routes(openapi.document(ENDPOINTS, version), current),
     ]
 
 

@@ -1,22 +1,27 @@
 """/docs: the OpenAPI document as a page to read. No script, nothing from elsewhere.
 
-Made once, when it is first asked for: what it says is what the document says.
+What it says is what the document says.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cache, partial
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hub.api import published
 from hub.api.problems import PROBLEMS
+from hub.config import Config
+from hub.config.events import Events
+from hub.model import write_json
 
 HERE = Path(__file__).with_name("docs")
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-DEEPEST = 6
+DEEPEST, MOST_FIELDS = 6, 500
 
 
 class Field(NamedTuple):
@@ -28,21 +33,67 @@ class Field(NamedTuple):
     required: bool
 
 
-def routes(document: Mapping[str, Any]) -> list[web.RouteDef]:
-    """Serve the page and its style."""
-    page = cache(partial(_render, document))
+class Held(NamedTuple):
+    """What events of these types carry, or an action takes."""
+
+    name: str
+    types: tuple[str, ...]
+    fields: list[Field]
+
+
+def routes(document: Mapping[str, Any], current: Callable[[], Config]) -> list[web.RouteDef]:
+    """Serve the document, the page and its style.
+
+    Args:
+        document: The endpoints; what `current` has of events and actions is added.
+    """
+    written = Written(document)
+
+    async def openapi(_: web.Request) -> web.Response:
+        made = await asyncio.to_thread(written.of, current())
+        return web.Response(body=made.document, content_type="application/json")
 
     async def docs(_: web.Request) -> web.Response:
-        return web.Response(text=page(), content_type="text/html", headers=HEADERS)
+        made = await asyncio.to_thread(written.of, current())
+        return web.Response(text=made.page, content_type="text/html", headers=HEADERS)
 
     async def look(_: web.Request) -> web.Response:
         style = HERE.joinpath("style.css").read_text()
         return web.Response(text=style, content_type="text/css", headers=HEADERS)
 
-    return [web.get("/docs", docs, name="docs"), web.get("/docs/style.css", look)]
+    return [
+        web.get("/openapi.json", openapi, name="openapi"),
+        web.get("/docs", docs, name="docs"),
+        web.get("/docs/style.css", look),
+    ]
 
 
-def _render(document: Mapping[str, Any]) -> str:
+class Texts(NamedTuple):
+    """What is served of one configuration."""
+
+    config: Config
+    document: bytes
+    page: str
+
+
+class Written:
+    """Writes document and page, anew only where another configuration is in force."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+        self._texts: Texts | None = None
+
+    def of(self, config: Config) -> Texts:
+        """Give what is served of a configuration."""
+        texts = self._texts
+        if texts is None or texts.config is not config:
+            whole = published.into(self._document, config)
+            texts = Texts(config, write_json(whole), _render(whole, config))
+            self._texts = texts
+        return texts
+
+
+def _render(document: Mapping[str, Any], config: Config) -> str:
     pages = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -55,8 +106,24 @@ def _render(document: Mapping[str, Any]) -> str:
         title=document["info"]["title"],
         version=document["info"]["version"],
         groups=groups,
+        events=list(_events(document, config.known)),
+        actions=[
+            Held(name, (), _listed(document, {"$ref": published.REF + key}))
+            for name, (key, _) in published.actions(config).items()
+        ],
         problems=PROBLEMS,
     )
+
+
+def _events(document: Mapping[str, Any], known: Events) -> Iterator[Held]:
+    for name, (key, _) in published.events(known).items():
+        types = tuple(event for event, data in known.data.items() if data == name)
+        yield Held(name, types, _listed(document, {"$ref": published.REF + key}))
+
+
+def _listed(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Field]:
+    """List the fields of a schema that may be an admin's own, and so of any size."""
+    return list(islice(_fields(document, schema), MOST_FIELDS))
 
 
 def _shown(
@@ -96,33 +163,53 @@ def _fields(
             yield from _fields(document, inner, depth + 1)
 
 
-def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    name = str(schema.get("$ref", "")).rpartition("/")[2]
-    found: Mapping[str, Any] = document["components"]["schemas"][name] if name else schema
+def _resolved(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
+    """Follow references; one that leads nowhere, or round in a circle, tells nothing."""
+    for _ in range(DEEPEST):
+        if not isinstance(schema, dict):
+            return {}
+        ref = schema.get("$ref")
+        if not isinstance(ref, str):
+            return schema
+        schema = _at(document, ref)
+    return {}
+
+
+def _at(document: Mapping[str, Any], ref: str) -> Any:
+    """Give what a reference within the document names."""
+    found: Any = document if ref.startswith("#/") else None
+    for step in ref[2:].split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
-def _inside(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _inside(document: Mapping[str, Any], schema: Any, depth: int = 0) -> Mapping[str, Any] | None:
     """Give the object a field holds, alone or in a list; None where it holds none of ours."""
     found = _resolved(document, schema)
-    if found.get("type") == "array":
-        return _inside(document, found.get("items", {}))
+    if found.get("type") == "array" and depth < DEEPEST:
+        return _inside(document, found.get("items", {}), depth + 1)
     return found if "properties" in found else None
 
 
-def _holds(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+def _holds(document: Mapping[str, Any], schema: Any, depth: int = 0) -> str:
     found = _resolved(document, schema)
+    if depth == DEEPEST:
+        return "anything"
     if "anyOf" in found:
-        return " or ".join(dict.fromkeys(_holds(document, one) for one in found["anyOf"]))
+        told = (_holds(document, one, depth + 1) for one in found["anyOf"])
+        return " or ".join(dict.fromkeys(told))
     if "enum" in found:
         return ", ".join(map(str, found["enum"]))
     if "const" in found:
         return str(found["const"])
     if found.get("type") == "array":
-        return f"list of {_holds(document, found.get('items', {}))}"
+        return f"list of {_holds(document, found.get('items', {}), depth + 1)}"
     bounds = " ".join(
         f"{word} {found[key]}"
         for key, word in (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "at most"))
         if key in found
     )
-    return " ".join(filter(None, [str(found.get("type", "anything")), found.get("format"), bounds]))
+    kinds = found.get("type", "anything")
+    kind = " or ".join(map(str, kinds)) if isinstance(kinds, list) else str(kinds)
+    return " ".join(filter(None, [kind, found.get("format"), bounds]))

@@ -1,7 +1,7 @@
 """Every event that a route may name, every source of a sync, and what is known of their data."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hub.config.instances import Class
@@ -22,8 +22,8 @@ class Events:
         free: Connectors that emit what their settings make of a request: nobody lists it.
     """
 
-    data: Mapping[str, str]
-    schema: Callable[[str], Schema | None]
+    data: Mapping[str, str] = field(default_factory=dict)
+    schema: Callable[[str], Schema | None] = lambda _: None
     unknown: frozenset[str] = frozenset()
     free: frozenset[str] = frozenset()
 

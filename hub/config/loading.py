@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from hub.config import declared, events, filters, install
 from hub.config.document import Document, read, resolve
+from hub.config.events import Events
 from hub.config.forms import Form
 from hub.config.instances import ConnectorConfig, classes, inputs, instances, subscribers
 from hub.config.mapped import Mappings
@@ -48,6 +49,7 @@ class Config:
         forms: Public forms, by name.
         webhook: Our own webhooks out; there without being listed.
         events: The shop's own event types, each with its JSON Schema.
+        known: Every event that may be named, and what is known of its data.
         folders: Where the admin's own connectors lie.
         production: The file says so, or a connector's credentials are live.
         outbound: What is called: the providers, their doubles, or nobody.
@@ -65,6 +67,7 @@ class Config:
     syncs: tuple[Sync, ...] = ()
     forms: Mapping[str, Form] = field(default_factory=dict)
     events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    known: Events = field(default_factory=Events, repr=False, compare=False)
     folders: tuple[Path, ...] = ()
     production: bool = False
     outbound: Outbound = "live"
@@ -179,6 +182,7 @@ def _passes(
         syncs=syncs,
         forms=parts.forms,
         events=own,
+        known=known,
         folders=tuple(folders),
         production=production,
         outbound=outbound,

@@ -1,5 +1,6 @@
 """A small door: a real store, a key per role, and endpoints that do one thing each."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +13,14 @@ from sqlalchemy import text
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
 from hub.clock import ManualClock
+from hub.config import load
 from hub.effects import keyed
 from hub.http.egress import Guard, check_url
 from hub.secrets import Secret
 from hub.shop.facts import RecordPayment
 from hub.shop.payments import AttachPayment, attach_payment, record_payment
 from hub.shop.rules import ShopRules
+from hub.shop.vocabulary import VOCABULARY
 from store import keys
 from store.crypto import new_key
 from store.store import Store
@@ -28,6 +31,16 @@ POINTS = {
     "required": ["points"],
     "additionalProperties": False,
 }
+
+CONFIG = """\
+version: 1
+store: { encryption_keys: ["${env:HUB_KEY}"] }
+events: { loyalty.points_changed: { schema: points.json } }
+forms: { newsletter: { fields: { email: { type: email, required: true } } } }
+connectors:
+  stripe: { type: stripe, settings: { mode: test, api_key: "${env:STRIPE}" } }
+  hubspot: { type: hubspot, settings: { access_token: "${env:STRIPE}" } }
+"""
 
 
 class Door:
@@ -146,6 +159,16 @@ def rules():
 
 
 @pytest.fixture
+def config(tmp_path):
+    """Give what config.yaml would say of the API's own event type, a form and connectors."""
+    tmp_path.joinpath("points.json").write_text(json.dumps(POINTS))
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG)
+    env = {"HUB_KEY": new_key(), "STRIPE": "sk_test_" + "x" * 24}
+    return load(path, env=env, shop=VOCABULARY)
+
+
+@pytest.fixture
 def api(store, clock, wait_for, rules):
     types = {"loyalty.points_changed": POINTS}
     return Api(
@@ -164,10 +187,10 @@ def endpoints():
 
 
 @pytest.fixture
-async def client(api, endpoints) -> AsyncIterator[TestClient]:
+async def client(api, endpoints, config) -> AsyncIterator[TestClient]:
     root = web.Application()
     root.add_subapp("/v1", api_app(lambda: api, *([] if endpoints is None else [endpoints])))
-    root.add_routes(public_routes("0.1.0"))
+    root.add_routes(public_routes("0.1.0", lambda: config))
     async with TestClient(TestServer(root)) as made:
         yield made
 

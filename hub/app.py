@@ -103,6 +103,7 @@ class Hub:
             running=lambda: self.fitted,
             put=self._put,
             node=self.node,
+            after=self.rounds.end_pauses,
         )
         self._ends.push_async_callback(self.reloads.close)
 
@@ -119,10 +120,12 @@ class Hub:
             ceiling_of=self._ceiling_of,
         )
         self.runner.account_of = self._account_of
+        self.runner.timeouts_of = lambda name: r.timeouts if (r := self._route_of(name)) else None
         self.runner.only_to = self.config.service.messages_only_to
         self.worker = Worker(self.runner)
         self._ends.push_async_callback(self.rounds.note_secrets)
         self._ends.push_async_callback(self.duties.end)
+        await self.rounds.end_pauses()
         await self.worker.start()
         self.api = self._api()
         self._ends.push_async_callback(self._end_work)

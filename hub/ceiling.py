@@ -1,6 +1,7 @@
 """Ceilings: how many messages or money moves a route may make in an hour, in all and to one person.
 
-Above one, jobs are held until a person releases or cancels them.
+Above one, jobs are held until a person releases or cancels them. None is let through while its
+route is paused.
 """
 
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ class Ceiling:
         per_hour: Jobs in an hour; None: by how busy the route was before.
         per_recipient: Jobs in an hour to one recipient.
         recipient: Where the input names whom it is for (`to.email`); None: it names nobody.
+        paused: config.yaml lets nothing of the route be sent, whatever it does.
     """
 
     per_hour: int | None = None
     per_recipient: int = PER_RECIPIENT
     recipient: str | None = None
+    paused: bool = False
 
     def most(self, busiest: int) -> int:
         """Give the jobs of an hour, by the busiest hour of the last days.
@@ -33,6 +36,9 @@ class Ceiling:
         (200, 500, 3)
         """
         return self.per_hour if self.per_hour is not None else max(LEAST, TIMES * busiest)
+
+
+PAUSED = Ceiling(paused=True)
 
 
 def recipient_of(payload: bytes | None, path: str | None) -> str | None:

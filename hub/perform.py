@@ -14,7 +14,7 @@ from hub.breaker import Gate
 from hub.clock import Clock
 from hub.errors import Ambiguous, CallError, Reject
 from hub.http import Client
-from hub.http.attempt import AttemptHttp
+from hub.http.attempt import AttemptHttp, Timeouts
 from hub.model import Job, Outcome, read_json
 from hub.plugin import ActionSpec, Call, Connector, ItemResult, Links, sent_key
 
@@ -73,9 +73,16 @@ class Attempt:
 
     @classmethod
     def begin(
-        cls, account: Account, job: Job, *, links: Links, clock: Clock, deadline: datetime
+        cls,
+        account: Account,
+        job: Job,
+        *,
+        links: Links,
+        clock: Clock,
+        deadline: datetime,
+        timeouts: Timeouts | None = None,
     ) -> "Attempt":
-        """Prepare an attempt.
+        """Prepare an attempt; `timeouts` are its route's.
 
         Raises:
             Reject: The connector has no such action any more.
@@ -89,6 +96,7 @@ class Attempt:
             timeout=spec.timeout,
             expected_hash=expected,
             heard=lambda headers: account.gate.hear(headers, clock.now(), spec.name),
+            timeouts=timeouts,
         )
         call = Call(
             http=http,

@@ -5,14 +5,15 @@ only then are its connections closed.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from hub import alerts, log, watching
 from hub.clock import Clock
 from hub.config import Config
-from hub.errors import ConfigError, Fault, HubError, Refused
+from hub.errors import ConfigError, Fault, HubError, NotStored, Refused
 from hub.fitted import Fitted, fit, replaced
 from hub.http import Outbound
 from hub.model import Json, rfc3339
@@ -21,6 +22,10 @@ from store import configs
 from store.store import Store
 
 SHORT = 12
+
+
+async def _nothing() -> None:
+    """Ask nothing of the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,7 @@ class Reloads:
         running: Gives what is in force.
         put: Puts another in force; must not wait for anything.
         node: The name of this node.
+        after: Does what another in force asks of the store; it is done again later where it fails.
 
     Attributes:
         rejected: The newest configuration, where it was refused; None once one is in force again.
@@ -54,9 +60,10 @@ class Reloads:
         running: Callable[[], Fitted],
         put: Callable[[Fitted], None],
         node: str,
+        after: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         self.store, self.outbound, self.clock, self.node = store, outbound, clock, node
-        self.read, self.running, self.put = read, running, put
+        self.read, self.running, self.put, self.after = read, running, put, after
         self.rejected: Rejected | None = None
         self.log = log.get("reload")
         self._one = asyncio.Lock()
@@ -87,6 +94,8 @@ class Reloads:
             self.rejected = None
             self.log.info("configuration reloaded", config=config.hash[:SHORT], who=who)
             await self._note("reloaded", who, config.hash)
+            with suppress(NotStored):
+                await self.after()
             return after
 
     async def asked(self, who: str) -> None:

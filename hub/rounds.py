@@ -12,7 +12,7 @@ from hub.pull import EVERY as PULLING
 from hub.silences import Silences, heard_again
 from hub.syncing import EVERY as SYNCING
 from hub.timers import Timers
-from store import endpoint_secrets, idempotency
+from store import endpoint_secrets, holds, idempotency
 from store.retention import Retention, Terms
 from store.store import Store
 
@@ -39,6 +39,7 @@ class Rounds:
         duties.every(PULLING, self._manage)
         duties.every(MINUTE, self._by_the_clock)
         duties.every(MINUTE, self._listen)
+        duties.every(MINUTE, self.end_pauses)
         duties.every(REVIEW, self._review)
         duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
         duties.every(HOURLY, self._match_money)
@@ -73,6 +74,16 @@ class Rounds:
 
     async def _review(self) -> None:
         await self.running().deliveries.review()
+
+    # -- routes ------------------------------------------------------------------------------------
+    async def end_pauses(self) -> None:
+        """Let the jobs go whose route is no longer paused."""
+        over = await self.store.write(lambda tx: holds.unpause(tx, self._open_routes()))
+        for route, count in over.items():
+            self.log.info("route goes on", route=route, count=count)
+
+    def _open_routes(self) -> set[str]:
+        return set(self.running().router.open_routes())
 
     # -- what was not said, and what is due --------------------------------------------------------
     async def _pull(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub.ceiling import CAPPED, Ceiling
+from hub.ceiling import CAPPED, PAUSED, Ceiling
 from hub.effects import Effect
 from hub.errors import MappingError
 from hub.ids import new_id
@@ -37,6 +37,8 @@ class Route:
         blocks: A dead job of this route holds its lane.
         resend: An uncertain job nothing settles may be sent once more, as a new job.
         ceiling: Above which its jobs are held; None: it neither sends messages nor moves money.
+        paused: Its jobs are written, and held until it is no longer.
+        timeouts: Seconds for one call, until connected and in all; None: its connector's.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Route:
     retry: Policy = field(default_factory=Policy)
     own_age: bool = False
     ceiling: Ceiling | None = None
+    paused: bool = False
+    timeouts: tuple[float, float] | None = None
 
     def takes(self, event: Event, now: datetime) -> bool:
         """Say whether the event's name, origin and age are this route's."""
@@ -106,9 +110,15 @@ class Router:
     def ceiling_of(self, name: str | None, spec: ActionSpec | None) -> Ceiling | None:
         """Give a route's ceiling; a route that is no longer there has its action's usual one."""
         route = self.by_name.get(name or "")
+        if route is not None and route.paused:
+            return PAUSED
         if name is None or route is not None:
             return route.ceiling if route is not None else None
         return Ceiling(recipient=spec.recipient) if spec and spec.kind in CAPPED else None
+
+    def open_routes(self) -> list[str]:
+        """Name the routes that are not paused."""
+        return [name for name, route in self.by_name.items() if not route.paused]
 
     def jobs_for(self, event: Event, now: datetime) -> list[NewJob]:
         """Write the jobs of one event, in the file's order; what cannot be mapped is born dead."""

@@ -44,6 +44,7 @@ class Runner:
 
     Attributes:
         account_of: Gives a job's account: its connector's, or one of the connector's many.
+        timeouts_of: The time limits of a route's calls, by name; None: their connector's.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Runner:
         self.policy_of, self.reread, self.lease = policy_of, reread, lease
         self.ceiling_of = ceiling_of
         self.account_of: Callable[[Job], Awaitable[Account]] = self._own_account
+        self.timeouts_of: Callable[[str | None], tuple[float, float] | None] = lambda _: None
         self.only_to: Sequence[str] = ()
         self.log = log.get("worker")
         self.gates = Gates({name: a.gate for name, a in accounts.items()} | {"shop": Gate(64)})
@@ -96,7 +98,14 @@ class Runner:
             ends = self._ends(job, started)
             account = await self.account_of(job)
             links = StoredLinks(self.store, job.connector)
-            attempt = Attempt.begin(account, job, links=links, clock=self.clock, deadline=ends)
+            attempt = Attempt.begin(
+                account,
+                job,
+                links=links,
+                clock=self.clock,
+                deadline=ends,
+                timeouts=self.timeouts_of(job.route),
+            )
             effect = attempt.spec.effect
             self._may_tell(job, attempt)
             outcome = await attempt.perform()

@@ -17,6 +17,7 @@ from hub.errors import HubError
 from store.schema import (
     EPOCH,
     MICROSECOND,
+    Int,
     jobs,
     recipient_hours,
     route_holds,
@@ -26,6 +27,7 @@ from store.schema import (
 from store.tx import Tx, padded
 
 HELD = 10  # added to the class of a held job
+PAUSED = 20  # added to the class of a job whose route config.yaml pauses
 CeilingOf = Callable[[str | None, str, str], Ceiling | None]
 """Give the ceiling of a route, by its name, and its connector and action."""
 
@@ -36,14 +38,26 @@ def admit(tx: Tx, rows: Sequence[Row[Any]], ceiling_of: CeilingOf) -> list[Row[A
     for row in sorted(rows, key=lambda row: row.id):
         if row.route is not None and ceiling_of(row.route, row.connector, row.action) is not None:
             of_route[row.route].append(row)
-    stopped: set[int] = set()
+    stopped: dict[int, set[int]] = {HELD: set(), PAUSED: set()}
     for route, its in sorted(of_route.items()):
         ceiling = ceiling_of(route, its[0].connector, its[0].action)
-        if ceiling is not None:
-            stopped |= {row.id for row in _over(tx, route, its, ceiling)}
-    if stopped:
-        _give_back(tx, stopped)
-    return [row for row in rows if row.id not in stopped]
+        if ceiling is not None and ceiling.paused:
+            stopped[PAUSED] |= {row.id for row in _paused(tx, route, its)}
+        elif ceiling is not None:
+            stopped[HELD] |= {row.id for row in _over(tx, route, its, ceiling)}
+    for away, ids in stopped.items():
+        if ids:
+            _give_back(tx, ids, away)
+    return [row for row in rows if row.id not in stopped[HELD] | stopped[PAUSED]]
+
+
+def _paused(tx: Tx, route: str, rows: list[Row[Any]]) -> list[Row[Any]]:
+    """Note since when a route's jobs are held for its pause; give those that are to be held."""
+    adding = upserting(route_holds).values(route=route, paused_at=tx.now)
+    since = func.coalesce(route_holds.c.paused_at, adding.excluded.paused_at)
+    tx.run(adding.on_conflict_do_update(index_elements=["route"], set_={"paused_at": since}))
+    _hold_ready(tx, route, rows, PAUSED)
+    return rows
 
 
 def _over(tx: Tx, route: str, rows: list[Row[Any]], ceiling: Ceiling) -> list[Row[Any]]:
@@ -107,10 +121,10 @@ def _hold(tx: Tx, route: str, reason: str) -> None:
     log.get("store").error("route held", route=route, reason=reason)
 
 
-def _hold_ready(tx: Tx, route: str, rows: Sequence[Row[Any]]) -> None:
+def _hold_ready(tx: Tx, route: str, rows: Sequence[Row[Any]], away: int = HELD) -> None:
     """Take the ready jobs of a held route, in the accounts of these, out of what is claimed."""
     for account in sorted({row.account for row in rows}):
-        tx.run(_HOLD_READY, {"of": account, "its": route})
+        tx.run(_HOLD_READY, {"of": account, "its": route, "away": away})
 
 
 # -- per recipient ---------------------------------------------------------------------------------
@@ -153,7 +167,7 @@ def hour(now: datetime) -> int:
     return int((now - EPOCH) // MICROSECOND // 3_600_000_000)
 
 
-def _give_back(tx: Tx, ids: set[int]) -> None:
+def _give_back(tx: Tx, ids: set[int], away: int) -> None:
     """Undo the claim of jobs, in the transaction that made it, and hold them."""
     first = case((jobs.c.failures == 0, None), else_=jobs.c.first_sent_at)
     tx.run(
@@ -161,7 +175,7 @@ def _give_back(tx: Tx, ids: set[int]) -> None:
         .where(jobs.c.id.in_(padded(sorted(ids))))
         .values(
             state="r",
-            prio=jobs.c.prio + HELD,
+            prio=jobs.c.prio + away,
             attempt=jobs.c.attempt - 1,
             first_sent_at=first,
             lease_owner=None,
@@ -181,4 +195,8 @@ _ready = (
     .with_for_update(skip_locked=True)
     .cte("ready")
 )
-_HOLD_READY = update(jobs).where(jobs.c.id.in_(select(_ready.c.id))).values(prio=jobs.c.prio + HELD)
+_HOLD_READY = (
+    update(jobs)
+    .where(jobs.c.id.in_(select(_ready.c.id)))
+    .values(prio=jobs.c.prio + bindparam("away", type_=Int))
+)

@@ -302,6 +302,7 @@ route_holds = table(
     word("reason", null=True),
     at("released_at", null=True),  # jobs made until then pass
     word("released_by", null=True),
+    at("paused_at", null=True),  # since when its jobs are held because config.yaml pauses it
 )
 
 # When each webhook secret last let a request in, by the name of the secret.

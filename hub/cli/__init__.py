@@ -33,7 +33,7 @@ COMMANDS = {
     "reconcile": "ask the providers what their webhooks did not say",
     "pull": "take a provider's events from its own list; run a sync; list both",
     "secrets": "make keys and secrets",
-    "routes": "list routes; release or cancel what a ceiling holds",
+    "routes": "list routes; release or cancel what is held of one",
     "connectors": "list connector types and their quality; pause, resume one; begin a new one",
     "sandbox": "serve the providers' doubles",
     "store": "copy a stopped hub's store from SQLite to PostgreSQL",

@@ -53,10 +53,13 @@ def plan(
     else:
         asyncio.run(ground.on_store(running, lambda store: _last(store, events, reveal, found.add)))
     kept = {name: tally for name, tally in found.routes.items() if not route or name in route}
+    paused = [name for name in kept if name in other.by_name and other.by_name[name].paused]
     if as_json:
-        ground.print_json(_json(kept, found.unread))
+        ground.print_json(_json(kept, found.unread, paused))
     else:
         _print(kept, found.unread, against=new is not None)
+        for name in paused:
+            typer.echo(f"\n{name} is paused: its jobs are written, and held until it is no longer")
     if any(tally.counts["fails"] for tally in kept.values()):
         raise typer.Exit(1)
 
@@ -121,10 +124,11 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda more: bar.advance(task, more)
 
 
-def _json(found: "dict[str, Tally]", unread: int) -> Json:
+def _json(found: "dict[str, Tally]", unread: int, paused: list[str]) -> Json:
     return {
         "routes": {
-            name: dict(tally.counts) | {"events": [_planned(one) for one in tally.told]}
+            name: dict(tally.counts)
+            | {"paused": name in paused, "events": [_planned(one) for one in tally.told]}
             for name, tally in found.items()
         },
         "unread": unread,

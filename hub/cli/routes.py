@@ -1,4 +1,4 @@
-"""`hub routes`: what each route has sent this hour, and what its ceiling holds back."""
+"""`hub routes`: what each route has sent this hour, and what its ceiling or a pause holds back."""
 
 import asyncio
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from hub.errors import HubError
 from hub.model import Json
 
 app = ground.new("List routes and what is held of them; release it or cancel it.", lists=True)
-COLUMNS = ("name", "do", "this_hour", "per_hour", "held", "held_since", "reason")
+COLUMNS = ("name", "do", "paused", "this_hour", "per_hour", "held", "held_since", "reason")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The route's name.")]
 
 
@@ -49,10 +49,15 @@ def release(name: Name, config: ground.ConfigFile = ground.DEFAULT) -> None:
     """Send all that is held of a route."""
     from store import holds  # noqa: PLC0415
 
+    read = ground.load(config)
+    if any(route.paused for route in read.routes if route.name == name):
+        raise HubError(f"{name} is paused in config.yaml: take `paused` away there and reload")
+
     async def work(store: Any) -> int:
         return int(await store.change(lambda tx, of: holds.release(tx, of, by=ground.me()), name))
 
-    typer.echo(f"{name} goes on: {ground.with_store(config, work)} jobs are released")
+    count = asyncio.run(ground.on_store(read, work))
+    typer.echo(f"{name} goes on: {count} jobs are released")
 
 
 @app.command()
@@ -76,4 +81,9 @@ def _configured(route: Any) -> dict[str, Json]:
     """Give what config.yaml says; `computed` is a ceiling that follows how busy the route was."""
     ceiling = route.ceiling
     per_hour = None if ceiling is None else ceiling.per_hour or "computed"
-    return {"do": f"{route.connector}.{route.action.name}", "per_hour": per_hour}
+    paused = True if route.paused else None
+    return {
+        "do": f"{route.connector}.{route.action.name}",
+        "paused": paused,
+        "per_hour": per_hour,
+    }

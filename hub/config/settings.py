@@ -268,7 +268,9 @@ class RoutePart(Part):
     on_dead: Literal["continue", "block"] | None = None
     on_uncertain: Literal["park", "resend"] | None = None
     retry: RetryKeys = RetryKeys()
+    timeout: Timeout = Timeout()
     ceiling: CeilingKeys = CeilingKeys()
+    paused: bool = False
 
 
 class SyncPart(Part):

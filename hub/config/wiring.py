@@ -11,7 +11,7 @@ from hub.config.events import Events, covers
 from hub.config.instances import ConnectorConfig
 from hub.config.parts import Parts
 from hub.config.report import Report, suggest
-from hub.config.settings import DAY, RetryKeys, RoutePart, policy
+from hub.config.settings import DAY, RetryKeys, RoutePart, Timeout, policy
 from hub.config.words import Words
 from hub.nodes import Path
 from hub.plugin import ActionSpec
@@ -66,6 +66,8 @@ class Wiring:
             retry=retries(self.parts, connector, part.retry),
             own_age=part.retry.max_age is not None,
             ceiling=self._ceiling(part, spec, path),
+            paused=part.paused,
+            timeouts=self._timeouts(part, connector, path),
         )
 
     # -- names -------------------------------------------------------------------------------------
@@ -137,6 +139,18 @@ class Wiring:
             text = f"a ceiling is for messages and money; {part.do} is neither"
             self.report.at((*path, "ceiling"), "route.ceiling", text, "remove it", key=True)
         return None
+
+    def _timeouts(self, part: RoutePart, connector: str, path: Path) -> tuple[float, float] | None:
+        """Give the seconds for one call; a job's lease must outlast it."""
+        inherited = self.made.get(connector)
+        if part.timeout == Timeout() or inherited is None:
+            return None
+        connect, total = part.timeout.connect, part.timeout.total
+        found = total.total_seconds() if total else inherited.total
+        if total and found >= (lease := self.parts.service.lease.total_seconds()):
+            text = f"service.lease {lease:g}s must exceed the timeout of {part.name}, {found:g}s"
+            self.report.at((*path, "timeout", "total"), "lease.short", text, "a longer lease")
+        return (connect.total_seconds() if connect else inherited.connect), found
 
 
 def retries(parts: Parts, connector: str, *own: RetryKeys) -> Policy:

@@ -13,6 +13,9 @@ from hub.http.egress import Trip
 from hub.http.verbs import Ask, Verbs
 from hub.plugin import Connector
 
+Timeouts = tuple[float, float]
+"""Seconds until connected, and for one call in all."""
+
 
 class Way(Protocol):
     """The connector's way out, of which an attempt uses a part: `hub.http.Client`."""
@@ -20,7 +23,9 @@ class Way(Protocol):
     connector: Connector
     clock: Clock
 
-    async def exchange(self, ask: Ask, *, within: float, trip: Trip) -> Received:
+    async def exchange(
+        self, ask: Ask, *, within: float, trip: Trip, timeouts: Timeouts | None = None
+    ) -> Received:
         """Make one request; give the answer whatever its status."""
         ...
 
@@ -34,6 +39,7 @@ class AttemptHttp(Verbs):
 
     Args:
         heard: Told every answer's headers: they may say what is left of a budget.
+        timeouts: For each call, instead of the connector's.
 
     Attributes:
         status: Of the last answer; None where none came.
@@ -51,8 +57,9 @@ class AttemptHttp(Verbs):
         timeout: float | None,
         expected_hash: bytes | None,
         heard: Callable[[Mapping[str, str]], None] | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
-        self._heard = heard
+        self._heard, self._timeouts = heard, timeouts
         ends = client.clock.now() + timedelta(seconds=timeout) if timeout else deadline
         self._client, self._ends, self._expected = client, min(ends, deadline), expected_hash
         self.status: int | None = None
@@ -76,7 +83,9 @@ class AttemptHttp(Verbs):
         self.status = None
         self.calls += 1
         try:
-            answer = await self._client.exchange(ask, within=within, trip=trip)
+            answer = await self._client.exchange(
+                ask, within=within, trip=trip, timeouts=self._timeouts
+            )
         finally:
             self.wrote = before or (ask.writes and trip.left)
         crash.at("E_after")

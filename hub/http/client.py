@@ -27,7 +27,7 @@ from multidict import CIMultiDict
 
 from hub.clock import Clock
 from hub.errors import Ambiguous, CallError, HubError, Reject, Retry
-from hub.http.attempt import AttemptHttp
+from hub.http.attempt import AttemptHttp, Timeouts
 from hub.http.classify import Received, verdict
 from hub.http.egress import Guard, Network, Trip, session, target
 from hub.http.verbs import Ask, Verbs
@@ -130,11 +130,11 @@ class Client(Verbs):
         connector: Connector,
         *,
         guard: Guard,
-        timeouts: tuple[float, float],
+        timeouts: Timeouts,
     ) -> None:
         self.connector, self.clock = connector, outbound.clock
         self._outbound, self._guard = outbound, guard
-        self._connect, self._total = timeouts
+        self._timeouts = timeouts
         self._session: aiohttp.ClientSession | None = None
 
     def attempt(
@@ -144,6 +144,7 @@ class Client(Verbs):
         timeout: float | None = None,
         expected_hash: bytes | None = None,
         heard: Callable[[Mapping[str, str]], None] | None = None,
+        timeouts: Timeouts | None = None,
     ) -> AttemptHttp:
         """Give the view that one attempt of a job uses as `call.http`.
 
@@ -152,14 +153,20 @@ class Client(Verbs):
             timeout: Seconds for the whole attempt, where the action sets its own.
             expected_hash: SHA-256 of the first attempt's body; another body is not sent.
             heard: Told every answer's headers.
+            timeouts: For each call, instead of the connector's own.
         """
         return AttemptHttp(
-            self, deadline=deadline, timeout=timeout, expected_hash=expected_hash, heard=heard
+            self,
+            deadline=deadline,
+            timeout=timeout,
+            expected_hash=expected_hash,
+            heard=heard,
+            timeouts=timeouts,
         )
 
     async def send(self, ask: Ask) -> Received:
         """Make the request within the connector's own time limit."""
-        return self.judge(await self.exchange(ask, within=self._total, trip=Trip()))
+        return self.judge(await self.exchange(ask, within=self._timeouts[1], trip=Trip()))
 
     def judge(self, answer: Received) -> Received:
         """Give a 2xx back; raise what any other answer means."""
@@ -167,7 +174,9 @@ class Client(Verbs):
             return answer
         raise verdict(answer, self.connector, now=self.clock.now(), secrets=self._secrets())
 
-    async def exchange(self, ask: Ask, *, within: float, trip: Trip) -> Received:
+    async def exchange(
+        self, ask: Ask, *, within: float, trip: Trip, timeouts: Timeouts | None = None
+    ) -> Received:
         """Make the request and read the whole answer, whatever its status.
 
         Raises:
@@ -176,8 +185,9 @@ class Client(Verbs):
             Reject: The URL or address may not be called.
         """
         url = target(self.connector.settings.base_url, ask.path)
-        within = min(within, self._total)
-        limits = aiohttp.ClientTimeout(total=within, connect=min(self._connect, within))
+        connect, total = timeouts or self._timeouts
+        within = min(within, total)
+        limits = aiohttp.ClientTimeout(total=within, connect=min(connect, within))
         try:
             async with self._opened().request(
                 ask.method,

@@ -29,6 +29,7 @@ from hub import (
 )
 from hub.errors import Ambiguous, Retry
 from hub.http import Client
+from hub.http.attempt import Timeouts
 from hub.http.classify import Received
 from hub.http.egress import Trip
 from hub.http.verbs import Ask
@@ -137,8 +138,10 @@ class Wire(Client):
         self.machine, self.provider = machine, provider
         self.loop, self.chance = provider.loop, provider.chance
 
-    async def exchange(self, ask: Ask, *, within: float, trip: Trip) -> Received:
-        within = min(within, self._total)
+    async def exchange(
+        self, ask: Ask, *, within: float, trip: Trip, timeouts: Timeouts | None = None
+    ) -> Received:
+        within = min(within, (timeouts or self._timeouts)[1])
         fate, back = self.provider.fate(ENDS), self.loop.create_future()
         travel = self.chance.uniform(0.01, 0.4)
         if fate == "refused":

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import socket
 import ssl
+import time
 import traceback
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -597,6 +598,20 @@ async def test_the_action_s_own_timeout_bounds_the_attempt(out):
     async with Server(hang) as server:
         error = await outcome(attempt(out, server, timeout=0.2).post("/", json={}))
     assert isinstance(error, Ambiguous)
+
+
+async def test_its_route_s_time_for_a_call_stands_in_for_the_connector_s(out):
+    async with Server(hang) as server:
+        deadline = out.clock.now() + timedelta(seconds=5)
+        way = client(out, server).attempt(deadline=deadline, timeouts=(0.1, 0.2))
+        error = await outcome(way.post("/", json={}))
+        longer = client(out, server, total_timeout=0.1).attempt(
+            deadline=deadline, timeouts=(0.1, 0.3)
+        )
+        begin = time.monotonic()
+        await outcome(longer.post("/", json={}))
+    assert isinstance(error, Ambiguous)
+    assert time.monotonic() - begin >= 0.3
 
 
 # -- silence -------------------------------------------------------------------------------------

@@ -10,18 +10,24 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import select
 
 from hub import config as configuration
 from hub.app import Hub
 from hub.clock import ManualClock
 from hub.demo.ground import prepare
 from hub.errors import ConfigError
+from hub.model import Event
 from hub.serving import hangups, running
 from hub.shop.vocabulary import VOCABULARY
 from hub.watching import signature, watch
 from store import configs
+from store.ceilings import PAUSED
 from store.keys import create_key
+from store.schema import jobs
 from tests.e2e.stage import free_port
+
+SHIPPED = Path(__file__).parents[2]
 
 
 class House:
@@ -56,6 +62,22 @@ class House:
         ):
             text = await answer.text()
             return answer.status, json.loads(text) if text[:1] == "{" else text
+
+    async def sell(self) -> None:
+        order = json.loads((SHIPPED / "mappings/library/fixtures/order_paid.json").read_text())
+        told = {"type": "shop.order.paid", "schema": "shop.order@1", "data": {"order": order}}
+        await self.hub.store.write(lambda tx: tx.emit(Event(at=tx.now, **told)))
+
+    async def state(self, route: str, met: Callable[[Any], bool]) -> tuple[str, int]:
+        """Give a job's state and attempts, once it is as it should be."""
+        async with asyncio.timeout(10):
+            while True:
+                async with self.hub.store.read() as connection:
+                    found = await connection.execute(select(jobs).where(jobs.c.route == route))
+                row = found.one()
+                if met(row):
+                    return row.state, row.attempt
+                await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -203,6 +225,22 @@ async def test_sighup_reloads(house: House) -> None:
 async def test_a_job_keeps_the_hash_of_the_configuration_that_wrote_it(house: House) -> None:
     router = house.hub.fitted.router
     assert router.config == house.hub.config.hash
+
+
+# -- a route's pause -------------------------------------------------------------------------------
+async def test_a_paused_route_keeps_its_jobs_and_goes_on_when_the_pause_ends(house: House) -> None:
+    shipped, own = SHIPPED / "config/routes.yaml", house.file.with_name("routes.yaml")
+    text = shipped.read_text()
+    house.change(str(shipped), str(own))
+    name = "- name: order-analytics\n"
+    own.write_text(text.replace(name, f"{name}    paused: true\n"))
+    await house.hub.reloads.reload("test")
+    await house.sell()
+    assert await house.state("order-analytics", lambda row: row.prio >= PAUSED) == ("r", 0)
+    await house.state("order-contact", lambda row: row.attempt > 0)
+    own.write_text(text)
+    await house.hub.reloads.reload("test")
+    await house.state("order-analytics", lambda row: row.attempt > 0)
 
 
 # -- the watch -------------------------------------------------------------------------------------

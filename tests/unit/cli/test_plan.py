@@ -41,6 +41,14 @@ def test_nothing_changed_is_all_the_same(hub, planned):
     assert planned()["put"]["events"] == []
 
 
+def test_a_paused_route_is_said(hub, planned):
+    hub.sale()
+    pausing = [("name: put,", "name: put, paused: true,")]
+    assert planned(config=pausing)["put"]["paused"] is True
+    says = "put is paused: its jobs are written, and held"
+    assert hub("plan", str(hub.home / "new.yaml"), says=says) == 0
+
+
 def test_a_changed_mapping_shows_the_changed_payloads_alone(hub, planned):
     kept, changed = hub.sale(name="Ann", kind="a"), hub.sale(name="Bob", kind="b")
     more = [('"{{ data.name }}"', "\"{{ data.kind if data.kind == 'b' else data.name }}\"")]

@@ -57,6 +57,14 @@ def test_cancel_ends_all(flooded) -> None:
     assert flooded.jobs().count("cancelled") == 8
 
 
+def test_a_paused_route_is_listed_and_goes_on_by_the_file_alone(flooded) -> None:
+    path = flooded.home / "config.yaml"
+    path.write_text(path.read_text().replace("name: mail,", "name: mail, paused: true,"))
+    assert [row["paused"] for row in flooded.rows("routes")] == [None, True]
+    assert flooded("routes", "release", "mail") == 1
+    assert "mail is paused in config.yaml" in flooded.err
+
+
 @pytest.mark.parametrize("word", ["release", "cancel"])
 def test_nothing_held_is_said(hub, word) -> None:
     assert hub("routes", word, "mail", says="mail") == 1

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub import alerts, log, watching
+from hub import alerts, in_use, log, watching
 from hub.clock import Clock
 from hub.config import Config
 from hub.errors import ConfigError, Fault, HubError, NotStored, Refused
@@ -19,6 +19,7 @@ from hub.http import Outbound
 from hub.model import Json, rfc3339
 from hub.perform import Account
 from store import configs
+from store.standing import live_jobs
 from store.store import Store
 
 SHORT = 12
@@ -48,6 +49,7 @@ class Reloads:
 
     Attributes:
         rejected: The newest configuration, where it was refused; None once one is in force again.
+        warnings: What is told of the one in force that only the store could say.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Reloads:
         self.store, self.outbound, self.clock, self.node = store, outbound, clock, node
         self.read, self.running, self.put, self.after = read, running, put, after
         self.rejected: Rejected | None = None
+        self.warnings: list[Fault] = []
         self.log = log.get("reload")
         self._one = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
@@ -73,6 +76,7 @@ class Reloads:
         """Note what the hub began with."""
         config = self.running().config.hash
         await self._note("started", "hub", config)
+        await self._look()
 
     async def reload(self, who: str) -> Fitted:
         """Read the configuration and put it in force; give what runs now.
@@ -94,6 +98,7 @@ class Reloads:
             self.rejected = None
             self.log.info("configuration reloaded", config=config.hash[:SHORT], who=who)
             await self._note("reloaded", who, config.hash)
+            await self._look()
             with suppress(NotStored):
                 await self.after()
             return after
@@ -127,6 +132,7 @@ class Reloads:
             "environment": now.config.service.environment,
             "production": now.config.production,
             "outbound": now.config.outbound,
+            "warnings": told(self.warnings),
             "rejected": None
             if self.rejected is None
             else {"at": rfc3339(self.rejected.at), "faults": told(self.rejected.faults)},
@@ -157,6 +163,13 @@ class Reloads:
             await account.retire()
         except Exception:  # a connector's own close may raise anything; it is gone all the same
             self.log.exception("connector not closed", connector=account.connector.name)
+
+    async def _look(self) -> None:
+        """See whether jobs are left of connectors that are gone."""
+        live = await self.store.look(live_jobs)
+        self.warnings = in_use.warnings(self.running().config, live)
+        for warning in self.warnings:
+            self.log.warning("connector in use", about=warning.text, fix=warning.fix)
 
     async def _reject(self, faults: Iterable[Fault], who: str) -> None:
         errors = tuple(fault for fault in faults if not fault.warning)

@@ -47,6 +47,13 @@ def standing(tx: Tx) -> Standing:
     )
 
 
+def live_jobs(tx: Tx) -> dict[str, int]:
+    """Count each connector's jobs that have not ended and are not dead."""
+    live = jobs.c.state.in_(("w", "r", "l", "u"))
+    counted = select(jobs.c.connector, func.count().label("n")).where(live)
+    return {row.connector: row.n for row in tx.rows(counted.group_by(jobs.c.connector))}
+
+
 def _halted(tx: Tx) -> Iterator[tuple[str, str]]:
     columns = {
         "held": accounts.c.held_reason,

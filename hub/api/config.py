@@ -39,6 +39,7 @@ class ConfigView(BaseModel):
     environment: Environment
     production: bool
     outbound: Literal["live", "sandbox", "hold"]
+    warnings: list[FaultView]
     rejected: RejectedView | None
 
 

@@ -24,7 +24,10 @@ def check(
         bool, typer.Option("--no-secrets", help="Missing secrets only warn; for CI.")
     ] = False,
     online: Annotated[
-        bool, typer.Option("--online", help="Ask each provider too: credentials, permissions.")
+        bool,
+        typer.Option(
+            "--online", help="Ask each provider too: credentials, permissions; and the store."
+        ),
     ] = False,
     form: Annotated[
         Format, typer.Option("--format", help="For people, or for a machine on standard output.")
@@ -36,7 +39,7 @@ def check(
     path = file or config
     if not path.is_file():
         raise typer.BadParameter(f"{path} does not exist")
-    faults = _faults(path, secrets=not no_secrets)
+    faults = _faults(path, secrets=not no_secrets, strict=strict)
     if online and not any(not fault.warning for fault in faults):
         faults += _asked(ground.load(path))
     if faults or form != "text":
@@ -49,7 +52,7 @@ def check(
         typer.echo(f"{path}: good")
 
 
-def _faults(path: Path, *, secrets: bool) -> "list[Fault]":
+def _faults(path: Path, *, secrets: bool, strict: bool) -> "list[Fault]":
     from hub import config as configuration  # noqa: PLC0415
     from hub.errors import ConfigError  # noqa: PLC0415
     from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
@@ -58,12 +61,20 @@ def _faults(path: Path, *, secrets: bool) -> "list[Fault]":
         env = ground.environment(path)
     except ConfigError as error:
         return list(error.faults)
-    return configuration.check(path, env, secrets=secrets, shop=VOCABULARY)
+    return configuration.check(path, env, secrets=secrets, shop=VOCABULARY, strict=strict)
 
 
 def _asked(config: "Config") -> "list[Fault]":
     import asyncio  # noqa: PLC0415
+    from contextlib import suppress  # noqa: PLC0415
 
+    from hub import in_use  # noqa: PLC0415
+    from hub.errors import HubError  # noqa: PLC0415
     from hub.online import ask  # noqa: PLC0415
+    from store.standing import live_jobs  # noqa: PLC0415
 
-    return asyncio.run(ask(config))
+    found = asyncio.run(ask(config))
+    with suppress(HubError):  # there may be no store yet
+        live = asyncio.run(ground.on_store(config, lambda store: store.look(live_jobs)))
+        found += in_use.warnings(config, live)
+    return found

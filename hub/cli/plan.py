@@ -36,14 +36,16 @@ def plan(
     as_json: ground.AsJson = False,
 ) -> None:
     """Replay the last events through the old and the new configuration and compare."""
+    from hub import in_use  # noqa: PLC0415
     from hub.plan import Findings, Plan  # noqa: PLC0415
     from hub.routing import Router  # noqa: PLC0415
 
     if new is None and event is None:
         raise typer.BadParameter("name the other configuration, or give --event FILE")
     running = _read(config)
-    old = Router(running.routes) if new is not None else Router(())
-    other = Router(_read(new).routes) if new is not None else Router(running.routes)
+    wanted = running if new is None else _read(new)
+    old, other = Router(() if new is None else running.routes), Router(wanted.routes)
+    warnings: list[Fault] = []
     for name in route or ():
         if name not in old.by_name and name not in other.by_name:
             raise typer.BadParameter(f"there is no route {name}")
@@ -51,9 +53,14 @@ def plan(
     if event is not None:
         found.add(_event(event))
     else:
-        asyncio.run(ground.on_store(running, lambda store: _last(store, events, reveal, found.add)))
+        live = asyncio.run(
+            ground.on_store(running, lambda store: _last(store, events, reveal, found.add))
+        )
+        warnings = in_use.warnings(wanted, live)
     kept = {name: tally for name, tally in found.routes.items() if not route or name in route}
     paused = [name for name in kept if name in other.by_name and other.by_name[name].paused]
+    for warning in warnings:
+        typer.echo(str(warning), err=True)
     if as_json:
         ground.print_json(_json(kept, found.unread, paused))
     else:
@@ -81,9 +88,12 @@ def _event(path: Path) -> Json:
         raise HubError(f"{path}: {error}") from error
 
 
-async def _last(store: "Store", count: int, reveal: bool, add: Callable[[Json], None]) -> None:
-    """Add the last events, newest first, a page at a time."""
+async def _last(
+    store: "Store", count: int, reveal: bool, add: Callable[[Json], None]
+) -> dict[str, int]:
+    """Add the last events, newest first, a page at a time; give each connector's live jobs."""
     from store import reads  # noqa: PLC0415
+    from store.standing import live_jobs  # noqa: PLC0415
 
     if reveal:
         await store.change(_noted, count)
@@ -102,6 +112,7 @@ async def _last(store: "Store", count: int, reveal: bool, add: Callable[[Json], 
                 for before, event in page:  # noqa: B007 -- the next page begins before the last
                     add(event)
                 done(len(page))
+    return await store.look(live_jobs)
 
 
 def _noted(tx: Any, count: int) -> None:

@@ -32,6 +32,8 @@ def reload(
     status, told = asyncio.run(_asked(loaded, url, key))
     if status == 200:
         typer.echo(f"runs {told['hash'][:12]} since {told['since']}")
+        for one in told.get("warnings") or []:
+            typer.echo(str(Fault(**one, warning=True)), err=True)
         return
     errors = told.get("errors") or []
     if errors and "pointer" in errors[0]:

@@ -109,9 +109,14 @@ def check(
     *,
     secrets: bool = True,
     shop: Vocabulary | None = None,
+    strict: bool = False,
 ) -> list[Fault]:
-    """Give every fault and warning of a configuration; run the tests in its mapping files too."""
-    terms = _Terms(env, shop or Vocabulary(), secrets=secrets, tests=True)
+    """Give every fault and warning of a configuration; run the tests in its mapping files too.
+
+    Args:
+        strict: Warn of mappings too whose source nobody declared.
+    """
+    terms = _Terms(env, shop or Vocabulary(), secrets=secrets, tests=True, strict=strict)
     return _run(Path(path), terms)[1]
 
 
@@ -123,6 +128,7 @@ class _Terms:
     shop: Vocabulary
     secrets: bool = True
     tests: bool = False
+    strict: bool = False
 
 
 def _run(path: Path, terms: _Terms) -> tuple[Config | None, list[Fault]]:
@@ -166,6 +172,8 @@ def _passes(
     syncs = Syncs(parts, found, terms.shop, words, report).all()
     if terms.tests:
         mappings.tested()
+    if terms.strict:
+        mappings.untyped()
     outbound = parts.service.outbound or ("live" if production else "sandbox")
     across(parts, connectors, report)
     reach(outbound, connectors, report, production=production)

@@ -50,6 +50,7 @@ class Mappings:
         self._report, self._sources, self._targets = report, sources, targets
         self._filters = filters
         self._made: dict[str, Mapped | None] = {}
+        self._whole: list[tuple[Table, Mapped]] = []
         for table in admins:
             self._own(table)
 
@@ -83,6 +84,15 @@ class Mappings:
             if made is not None and Path(made.file).parent != LIBRARY:
                 self._report.add(*self.failures(made))
 
+    def untyped(self) -> None:
+        """Warn of mappings whose source has no schema: nothing that they read is checked."""
+        for table, made in self._whole:
+            if self._sources(made.from_schema) is None:
+                text = f"{made.from_schema} has no schema; what is read of it is not checked"
+                fix = "declare it under events:, or in the connector"
+                place = table.get("from") or table
+                self._report.add(fault(place, "mapping.untyped", text, fix=fix, warning=True))
+
     def failures(self, made: Mapped) -> list[Fault]:
         """Run the tests of one mapping; one fault or more for each that fails."""
         return run_tests(made, _fixtures(Path(made.file).parent))
@@ -107,6 +117,7 @@ class Mappings:
             if made is not None:
                 source, target = self._sources(made.from_schema), self._targets(made.to)
                 self._report.add(*checks.check(made, source, target))
+                self._whole.append((table, made))
         return made
 
 

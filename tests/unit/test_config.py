@@ -461,3 +461,20 @@ def test_no_spoilt_file_raises_anything_but_faults(tmp_path_factory, at, cut, pu
     (home / "config.yaml").write_text(SHIPPED[:at] + put + SHIPPED[at + cut :])
     faults = config.check(home / "config.yaml", ENV, shop=SHOP)
     assert "CANARY" not in "\n".join(map(str, faults))
+
+
+# -- strict ----------------------------------------------------------------------------------------
+def test_a_mapping_that_reads_what_nobody_declared_is_told_where_all_is_asked_for(load, tmp_path):
+    load(
+        SEGMENT.replace("segment:", "stripe: { type: stripe, settings: { mode: test, api_key: "
+                        '"${env:STRIPE_API_KEY}" } }\n  segment:')
+        + "include: [map.yaml]\nroutes:\n"
+        "  - { name: a, on: stripe.review.opened, do: segment.track, map: track }\n",
+        map_yaml=TRACK.replace("loyalty.points_changed", "stripe.review.opened"),
+    )  # fmt: skip
+    path = tmp_path / "config.yaml"
+    assert config.check(path, ENV, shop=SHOP) == []
+    [told] = config.check(path, ENV, shop=SHOP, strict=True)
+    place = (Path(told.file).name, told.line, told.col, told.code, told.warning)
+    assert place == ("map.yaml", 2, 7, "mapping.untyped", True)
+    assert told.text == "stripe.review.opened has no schema; what is read of it is not checked"

@@ -243,6 +243,25 @@ async def test_a_paused_route_keeps_its_jobs_and_goes_on_when_the_pause_ends(hou
     await house.state("order-analytics", lambda row: row.attempt > 0)
 
 
+async def test_a_connector_that_goes_with_jobs_still_to_do_is_told(house: House) -> None:
+    shipped, own = SHIPPED / "config/routes.yaml", house.file.with_name("routes.yaml")
+    text = shipped.read_text()
+    own.write_text(text)
+    house.change(str(shipped), str(own))
+    await house.hub.reloads.reload("test")
+    assert house.hub.reloads.shown()["warnings"] == []
+    await house.sell()
+    await house.state("order-analytics", lambda row: row.failures > 0)
+    house.change("  segment:\n", "  elsewhere:\n")
+    own.write_text(text.replace("do: segment.", "do: elsewhere."))
+    status, told = await house.ask("POST", "/v1/config/reload", "admin", {})
+    assert status == 200, told
+    [warning] = told["warnings"]
+    assert warning["code"] == "connector.in_use"
+    assert warning["text"] == "'segment' is gone but has 1 live job; they are held"
+    assert house.file.read_text().splitlines()[warning["line"] - 1] == "connectors:"
+
+
 # -- the watch -------------------------------------------------------------------------------------
 async def test_a_change_is_told_once_it_keeps_still(tmp_path: Path) -> None:
     clock, told = ManualClock(), []

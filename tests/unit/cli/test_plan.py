@@ -49,6 +49,22 @@ def test_a_paused_route_is_said(hub, planned):
     assert hub("plan", str(hub.home / "new.yaml"), says=says) == 0
 
 
+def test_a_connector_that_goes_with_jobs_still_to_do_is_told(hub, planned):
+    hub.sale()
+    path = hub.home / "config.yaml"
+    gone = path.read_text().replace("toy: { type: toy }, other:", "else: { type: toy }, other:")
+    moved = gone.replace("do: toy.", "do: else.")
+    (hub.home / "gone.yaml").write_text(moved)
+    said = (
+        "gone.yaml:7:1: warning[connector.in_use] 'toy' is gone but has 2 live jobs; they are held"
+    )
+    assert hub("plan", str(hub.home / "gone.yaml"), says=said) == 0
+    path.write_text(moved)
+    assert hub("check", "--online", says="config.yaml:7:1: warning[connector.in_use] 'toy'") == 0
+    assert hub("check", "--online", "--strict") == 1
+    assert hub("check", says="good") == 0
+
+
 def test_a_changed_mapping_shows_the_changed_payloads_alone(hub, planned):
     kept, changed = hub.sale(name="Ann", kind="a"), hub.sale(name="Bob", kind="b")
     more = [('"{{ data.name }}"', "\"{{ data.kind if data.kind == 'b' else data.name }}\"")]

@@ -126,10 +126,10 @@ async def dead(folder: Path, count: int, rounds: int) -> list[Wait]:
 
 async def _turn(its: Providers, url: str, name: str, count: int) -> Sequence[float]:
     """Start a hub, give it jobs of the living at a steady pace; give what each took."""
+    await _reset(url)
     store = await opened(url)
     outbound = await Outbound(store.clock).open()
     try:
-        await store.write(_closed)
         worker = Worker(_runner(store, outbound, its, name))
         await worker.start()
         try:
@@ -161,9 +161,19 @@ def _enqueue(tx: Any, job: NewJob) -> None:
     tx.enqueue(job)
 
 
+async def _reset(url: str) -> None:
+    """Forget the living's jobs and what was learned of the dead, and have all its jobs due.
+
+    The store is closed after it: the copying of ten thousand rows from the WAL is not the turn's.
+    """
+    store = await opened(url)
+    await store.write(_closed)
+    await store.close()
+
+
 def _closed(tx: Any) -> None:
-    """Forget what an earlier turn learned of the dead, and have all its jobs due."""
     tx.run(delete(accounts))
+    tx.run(delete(jobs).where(jobs.c.account != "dead"))
     tx.run(update(jobs).values(state="r", prio=0, due_at=tx.now, lease_owner=None,
                                lease_until=None, failures=0, first_sent_at=None))  # fmt: skip
 

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from hub.errors import HubError
 from hub.model import Job, NewJob
 from store import births
-from store.schema import BORN_WITH, job_history, job_keys, jobs
+from store.schema import BORN_WITH, job_history, jobs
 from store.tx import Tx, key16
 
 LIVE_STATES = {
@@ -65,8 +65,7 @@ def _own_keys(tx: Tx, new: Sequence[NewJob]) -> set[str]:
         {"connector": connector, "key16": key, "uid": uid, "seen_on": tx.now}
         for (connector, key), uid in first.items()
     ]
-    taken = tx.ways.insert_new(tx.connection, job_keys, rows)
-    return {uid for key, uid in first.items() if key in taken}
+    return tx.ways.insert_keys(tx.connection, rows)
 
 
 def _values(tx: Tx, job: NewJob) -> dict[str, Any]:

@@ -21,7 +21,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert
 
-from store.schema import BORN_WITH, HEAD, LEASE, events, feed_waiting, jobs, upserting
+from store.schema import (
+    BORN_WITH,
+    HEAD,
+    LEASE,
+    events,
+    feed_waiting,
+    job_keys,
+    jobs,
+    upserting,
+)
 
 ROUNDS = 3
 Lane = tuple[str, str]
@@ -44,6 +53,12 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> set[tuple[An
     statement = _from_rows(table, list(rows[0])).on_conflict_do_nothing()
     found = connection.execute(statement.returning(*table.primary_key), _columns(given))
     return {tuple(row) for row in found}
+
+
+def insert_keys(connection: Connection, rows: Rows) -> set[str]:
+    """Insert the keys of jobs that are free; give the uids of those jobs."""
+    of_key = {(row["connector"], row["key16"]): row["uid"] for row in rows}
+    return {of_key[key] for key in insert_new(connection, job_keys, rows)}
 
 
 def insert_events(connection: Connection, rows: Rows) -> None:

@@ -55,6 +55,9 @@ class Ways(Protocol):
     def insert_new(self, connection: Connection, table: Table, rows: Rows) -> set[tuple[Any, ...]]:
         """Insert rows whose primary key is free, in the order of their keys; give those keys."""
 
+    def insert_keys(self, connection: Connection, rows: Rows) -> set[str]:
+        """Insert the keys of jobs that are free; give the uids of those jobs."""
+
     def insert_events(self, connection: Connection, rows: Rows) -> None:
         """Insert events, in order, to be told in the feed after commit."""
 

@@ -43,6 +43,7 @@ from hub.model import (
     write_json,
 )
 from hub.payments import Capture, Find, Pay, PayLine, Refund, Sum
+from hub.personal import NOT_PERSONAL, PERSONAL
 from hub.plugin import (
     Answer,
     Call,
@@ -64,6 +65,7 @@ from hub.subscriptions import Made, Subscribes, Subscription, Wanted
 from webhooks import schemes
 
 __all__ = [
+    "NOT_PERSONAL", "PERSONAL",
     "Ambiguous", "Answer", "Auth", "AuthFailed", "Booked", "Call", "CallError", "Capture",
     "Check", "Clock", "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event",
     "Expr", "FactName", "Find", "Http", "HubError", "ItemResult", "Json", "Limit", "Links",

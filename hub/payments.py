@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.effects import Effect, upsert
 from hub.model import Job, NewJob, Origin, PaymentFact, read_json, rfc3339
+from hub.personal import PERSONAL
 from hub.routing import direct_job
 
 RECURRING = frozenset({"pending", "action_required", "checked", "dispute_changed"})
@@ -43,7 +44,7 @@ class Pay(BaseModel):
     payment: str
     amount: Sum
     capture: str = Field(default="automatic", pattern="^(automatic|manual)$")
-    email: str | None = None
+    email: str | None = Field(default=None, json_schema_extra=PERSONAL)
     return_url: str | None = None
     lines: tuple[PayLine, ...] = ()
 

@@ -1,15 +1,24 @@
-"""Personal data in what is shown to people: found by the names of fields, and by their values.
+"""Personal data: which fields hold it, by their marks and names, and what is masked for people.
+
+A schema marks a field, an event's or an action's, with `x-personal`: true says that it is for
+personal data, false that it is not, whatever its name; without a mark the name decides.
 
 A mapping may put an address into any text, so every value that stood in a personal field of an
 event is masked wherever it comes up again, whole words of it, in small or capital letters.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from hub.model import Json
 
 MASK = "‹personal›"
+MARK = "x-personal"
+PERSONAL: dict[str, Any] = {MARK: True}
+"""For a field's `json_schema_extra`: what stands in it tells of a person."""
+NOT_PERSONAL: dict[str, Any] = {MARK: False}
+"""For a field's or a model's: no personal data belongs there."""
 NAMES = frozenset({
     "email", "phone", "mobilephone", "firstname", "lastname", "fullname", "street", "street2",
     "address", "address1", "address2", "zip", "postcode", "postalcode", "city", "ip", "ipaddress",
@@ -30,10 +39,15 @@ def is_personal(name: str) -> bool:
 
 
 class Mask:
-    """Masks in any value what stood in the personal fields of one event."""
+    """Masks in any value what stood in the personal fields of one event.
 
-    def __init__(self, data: Json) -> None:
-        words = {re.escape(text.strip()) for text in _personal(data) if len(text) >= _SHORTEST}
+    Args:
+        marked: Texts of the event that stand in fields its schema marks.
+    """
+
+    def __init__(self, data: Json, marked: Iterable[str] = ()) -> None:
+        texts = (*_personal(data), *marked)
+        words = {re.escape(text.strip()) for text in texts if len(text) >= _SHORTEST}
         longest = sorted(filter(None, words), key=len, reverse=True)
         self._words = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(longest)})(?!\w)") if longest else None
 

@@ -4,9 +4,10 @@ Pure: routers and events in, differences out. Each event is routed as when it wa
 origin it had, so that a plan shows what the other configuration would have done then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from hub.errors import HubError
@@ -15,6 +16,7 @@ from hub.personal import Mask
 from hub.routing import Route, Router, Scope, scope, written
 
 Found: TypeAlias = Literal["same", "changed", "new", "gone", "fails"]
+Marked = Callable[[Event], Iterable[str]]
 FOUND: tuple[Found, ...] = ("same", "changed", "new", "gone", "fails")
 
 
@@ -61,9 +63,14 @@ class Tally:
 
 
 class Plan:
-    """Compares two configurations, event by event; what both do alike is done once."""
+    """Compares two configurations, event by event; what both do alike is done once.
 
-    def __init__(self, old: Router, new: Router) -> None:
+    Args:
+        marked: Gives the texts of an event that its schema marks as personal.
+    """
+
+    def __init__(self, old: Router, new: Router, marked: Marked = lambda _: ()) -> None:
+        self._marked = marked
         names = dict.fromkeys((*new.by_name, *old.by_name))
         self._pairs = [(name, old.by_name.get(name), new.by_name.get(name)) for name in names]
         both = ((name, one, other) for name, one, other in self._pairs if one and other)
@@ -86,8 +93,12 @@ class Plan:
             before = after if name in self._alike else _job(one, event, names)
             if job := after or before:
                 does = f"{job.connector}.{job.action}"
-                about = _About(event=event, route=name, does=does, reveal=reveal)
+                mask = None if reveal else partial(self._mask, event)
+                about = _About(event=event, route=name, does=does, mask=mask)
                 yield _planned(about, before, after)
+
+    def _mask(self, event: Event) -> Mask:
+        return Mask(event.data, self._marked(event))
 
 
 def _same(one: Route, other: Route) -> bool:
@@ -171,7 +182,7 @@ class _About:
     event: Event
     route: str
     does: str
-    reveal: bool
+    mask: Callable[[], Mask] | None
 
     def __call__(self, found: Found, **more: Any) -> Planned:
         return Planned(event=self.event, route=self.route, does=self.does, found=found, **more)
@@ -183,7 +194,7 @@ def _planned(about: _About, old: NewJob | None, new: NewJob | None) -> Planned:
         return about("fails", error=new.error or "", failed=failed)
     if _raw(old) == _raw(new):
         return about("same")
-    mask = None if about.reveal else Mask(about.event.data)
+    mask = about.mask() if about.mask is not None else None
     fields = tuple(_differences(_shown(None if failed else old), _shown(new), mask))
     found: Found = "changed"
     if failed or old is None:

@@ -10,6 +10,7 @@ from jinja2 import nodes
 from hub.errors import Fault  # noqa: TC001 -- read at run time, like every annotation here
 from hub.model import Json
 from hub.nodes import Node, fault
+from hub.personal import MARK
 from mappings import grammar, kinds
 from mappings.forms import Concat, For, Form, If, List, Literal, Lone, Object, Switch, Text, below
 from mappings.inference import Inference, asked
@@ -18,7 +19,6 @@ from mappings.schemas import Schema
 from mappings.values import kind
 
 Scope = Mapping[str, Known]
-MARK = "x-personal"
 _NONE: frozenset[str] = frozenset()
 
 
@@ -63,7 +63,7 @@ class Fits:
         self, form: Form, scope: Scope, schema: Schema, defined: frozenset[str], *,
         marked: bool, path: str, items: bool = False,
     ) -> None:  # fmt: skip
-        marked = marked or _is_marked(schema)
+        marked = marked or schema.personal() is True
         more: dict[str, Any] = {"marked": marked, "path": path, "items": items}
         if isinstance(form, Lone | Text):
             known = self._inferred(form, scope, defined)
@@ -255,10 +255,6 @@ def _matches(pattern: str, text: str) -> bool:
         return re.search(pattern, text) is not None
     except re.error:
         return True
-
-
-def _is_marked(schema: Schema) -> bool:
-    return isinstance(schema.node, dict) and schema.node.get(MARK) is True
 
 
 def _marks(schema: Schema) -> bool:

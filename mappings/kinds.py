@@ -56,8 +56,9 @@ class Known:
         sure = self.schema.fields() is None or name in self.schema.required()
         absent = self.absent or ("" if sure else path)
         text = kinds_of(found) in (None, _TYPES["string"])
-        personal = path if text and is_personal(name) else ""
-        return replace(Known.of(found), absent=absent, personal=personal)
+        said = found.personal()
+        personal = (text and is_personal(name)) if said is None else said
+        return replace(Known.of(found), absent=absent, personal=path if personal else "")
 
     def sure(self) -> "Known":
         """Give the same, where something else stands in for what is missing."""

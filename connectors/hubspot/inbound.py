@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from hub import Event, Request, Secret, SignatureError, schemes
+from hub import PERSONAL, Event, Request, Secret, SignatureError, schemes
 
 Version = Literal["v3", "v2", "v1"]
 
@@ -44,7 +44,7 @@ class Change(BaseModel):
     occurredAt: int  # noqa: N815 -- the provider's word; milliseconds
     objectId: int | None = None  # noqa: N815 -- the provider's word
     propertyName: str | None = None  # noqa: N815 -- the provider's word
-    propertyValue: str | None = None  # noqa: N815 -- the provider's word
+    propertyValue: str | None = Field(default=None, json_schema_extra=PERSONAL)  # noqa: N815 -- the provider's word
 
 
 EMITS: Mapping[str, type[BaseModel] | None] = {

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from hub import NOT_PERSONAL, PERSONAL
+
 Kind = Literal["contact", "deal", "line_item"]
 Email = Annotated[
     str,
@@ -36,13 +38,15 @@ class Input(BaseModel):
 class Contact(Input):
     """A person by e-mail; `link` is our customer id, under which HubSpot's id is kept."""
 
-    email: Email
-    properties: Values = Field(default_factory=dict)
+    email: Email = Field(json_schema_extra=PERSONAL)
+    properties: Values = Field(default_factory=dict, json_schema_extra=PERSONAL)
     link: Id | None = None
 
 
 class Deal(Input):
-    """A deal by our order id, a unique property of deals."""
+    """A deal by our order id, a unique property of deals; who bought it is the contact's."""
+
+    model_config = ConfigDict(json_schema_extra=NOT_PERSONAL)
 
     shop_order_id: Id
     properties: Values = Field(default_factory=dict)
@@ -50,6 +54,8 @@ class Deal(Input):
 
 class LineItem(Input):
     """A line item by our line id, a unique property of line items."""
+
+    model_config = ConfigDict(json_schema_extra=NOT_PERSONAL)
 
     shop_line_id: Id
     properties: Values = Field(default_factory=dict)

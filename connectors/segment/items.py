@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from hub import Json
+from hub import PERSONAL, Json
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 ZONED = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$"
@@ -38,7 +38,7 @@ class Entry(BaseModel):
     user_id: Id | None = None
     anonymous_id: Id | None = None
     timestamp: Time = Field(description="RFC 3339, fixed in the job: each attempt says the same")
-    context: dict[str, Json] | None = None
+    context: dict[str, Json] | None = Field(default=None, json_schema_extra=PERSONAL)
 
     @model_validator(mode="after")
     def _has_identity(self) -> Self:
@@ -62,4 +62,4 @@ class Track(Entry):
 class Identify(Entry):
     """What is known of a user."""
 
-    traits: dict[str, Json] = Field(default={})
+    traits: dict[str, Json] = Field(default={}, json_schema_extra=PERSONAL)

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from hub import Json, write_json
+from hub import PERSONAL, Json, write_json
 
 CUSTOM_ARGS_BYTES = 10_000
 JOB_BYTES = len('"hub_job":"job_",') + 26
@@ -75,7 +75,7 @@ class Mail(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    to: Recipient
+    to: Recipient = Field(json_schema_extra=PERSONAL)
     custom_args: Annotated[dict[str, Id], AfterValidator(_fitting)] = Field(default={})
     categories: Annotated[list[Category], Field(max_length=10), AfterValidator(_once_each)] = Field(
         default=[]
@@ -87,15 +87,15 @@ class TemplateMail(Mail):
     """A mail whose text is a dynamic template at SendGrid, filled with `data`."""
 
     template_id: str = Field(pattern=r"^d-\S+$", max_length=100)
-    data: dict[str, Json] = Field(default={})
+    data: dict[str, Json] = Field(default={}, json_schema_extra=PERSONAL)
 
 
 class PlainMail(Mail):
     """A mail whose text is in the job."""
 
-    subject: Line
-    text: str | None = Field(default=None, min_length=1)
-    html: str | None = Field(default=None, min_length=1)
+    subject: Line = Field(json_schema_extra=PERSONAL)
+    text: str | None = Field(default=None, min_length=1, json_schema_extra=PERSONAL)
+    html: str | None = Field(default=None, min_length=1, json_schema_extra=PERSONAL)
 
     @model_validator(mode="after")
     def _has_content(self) -> Self:

@@ -12,6 +12,7 @@ from hub.model import Event, Json, read_json
 from hub.nodes import plain
 
 if TYPE_CHECKING:
+    from hub.config.events import Events
     from hub.config.mapped import Mapped, Mappings
 
 app = ground.new("Test, run and explain mappings.")
@@ -75,7 +76,7 @@ def explain(
 
     mapping = _found(_known(config), name)
     told = _event(event, config, f"map.explain {name}" if reveal else "")
-    mask = None if reveal else Mask(told.data)
+    mask = None if reveal else Mask(told.data, _events(config).personal()(told))
     rows: list[dict[str, Json]] = [
         {
             "field": one.field or "(the whole)",
@@ -103,6 +104,13 @@ def _known(path: Path) -> "Mappings":
     if not path.is_file():
         raise ConfigError(Fault(code="file.missing", text=f"{path} does not exist"))
     return mappings(path, ground.environment(path), shop=VOCABULARY)
+
+
+def _events(path: Path) -> "Events":
+    from hub.config.known import events  # noqa: PLC0415
+    from hub.shop.vocabulary import VOCABULARY  # noqa: PLC0415
+
+    return events(path, ground.environment(path), shop=VOCABULARY)
 
 
 def _found(known: "Mappings", name: str) -> "Mapped":

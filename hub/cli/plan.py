@@ -49,7 +49,7 @@ def plan(
     for name in route or ():
         if name not in old.by_name and name not in other.by_name:
             raise typer.BadParameter(f"there is no route {name}")
-    found = Findings(Plan(old, other), reveal=reveal or event is not None)
+    found = Findings(Plan(old, other, wanted.known.personal()), reveal=reveal or event is not None)
     if event is not None:
         found.add(_event(event))
     else:

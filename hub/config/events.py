@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from hub.config.instances import Class
 from hub.config.vocabulary import Vocabulary
+from hub.model import Event
+from hub.routing import scope
+from mappings.schemas import Schema, marked
 
-Schema = dict[str, Any]
+JsonSchema = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,7 @@ class Events:
     """
 
     data: Mapping[str, str] = field(default_factory=dict)
-    schema: Callable[[str], Schema | None] = lambda _: None
+    schema: Callable[[str], JsonSchema | None] = lambda _: None
     unknown: frozenset[str] = frozenset()
     free: frozenset[str] = frozenset()
 
@@ -39,6 +43,16 @@ class Events:
             return [known for known in self.data if known.startswith(name[:-1])]
         return [name] if name in self.data else []
 
+    def personal(self) -> Callable[[Event], list[str]]:
+        """Give what finds the texts of an event that its schema marks as personal."""
+        known = cache(lambda name: Schema.of(self.schema(self.data.get(name, name))))
+
+        def texts(event: Event) -> list[str]:
+            *_, held = scope(event).values()
+            return list(marked(held, known(event.type)))
+
+        return texts
+
     def near(self, name: str) -> list[str]:
         """Give the events that share a name's first word, or all."""
         first = name.partition(".")[0] + "."
@@ -46,7 +60,7 @@ class Events:
 
 
 def gather(
-    shop: Vocabulary, own: Mapping[str, Schema], found: Mapping[str, Class | None]
+    shop: Vocabulary, own: Mapping[str, JsonSchema], found: Mapping[str, Class | None]
 ) -> Events:
     """Gather all events and sources of a configuration."""
     emitted = {
@@ -61,7 +75,7 @@ def gather(
         for word, spec in (cls.sources().items() if cls else ())
     }
 
-    def schema(name: str) -> Schema | None:
+    def schema(name: str) -> JsonSchema | None:
         model = emitted.get(name) or offered.get(name)
         return shop.schema(name) or own.get(name) or (model.model_json_schema() if model else None)
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from hub.config.part import Part
 from hub.config.units import Count, Name
+from hub.personal import PERSONAL
 
 MOST_TEXT = 2000
 
@@ -37,4 +38,5 @@ class Form(Part):
 def _schema(field: FormField) -> dict[str, Any]:
     if field.type == "bool":
         return {"type": "boolean"}
-    return {"type": "string", "maxLength": field.max} | ({"minLength": 1} if field.required else {})
+    made = {"type": "string", "maxLength": field.max} | ({"minLength": 1} if field.required else {})
+    return made | PERSONAL if field.type in ("email", "phone") else made

@@ -87,6 +87,16 @@ def test_personal_data_is_masked_unless_asked_and_that_is_recorded(hub, planned)
     assert [row.what for row in hub.audited()] == ["plan.reveal"]
 
 
+def test_what_a_schema_marks_as_personal_is_masked_whatever_its_name(hub, planned):
+    fields = {"name": {}, "kind": {}, "pet": {"type": "string", "x-personal": True}}
+    schema = {"type": "object", "required": ["name", "kind"], "properties": fields}
+    (hub.home / "sale.json").write_text(json.dumps(schema))
+    hub.sale(name="", pet="Rex", kind="Rex is good")
+    found = planned(mapping=[("{{ data.name }}", "{{ data.kind }}")])
+    assert "Rex" not in json.dumps(found)
+    assert "‹personal› is good" in json.dumps(found, ensure_ascii=False)
+
+
 def test_routes_come_and_go_and_move(hub, planned):
     hub.sale()
     found = planned(config=[("name: mail,", "name: post,"), ("do: toy.put", "do: other.put")])

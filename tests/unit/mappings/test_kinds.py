@@ -27,6 +27,9 @@ class Line(BaseModel):
 class Customer(BaseModel):
     email: str
     phone: str = ""
+    nick: str | None = Field(default=None, json_schema_extra={"x-personal": True})
+    city: str = Field(json_schema_extra={"x-personal": False})
+    extra: dict[str, Any] = Field(json_schema_extra={"x-personal": True})
 
 
 class Coupon(BaseModel):
@@ -67,6 +70,8 @@ class Target(BaseModel):
 
 SOURCE, TARGET = Order.model_json_schema(), Target.model_json_schema()
 GOOD = [
+    "text: '{{ order.customer.city }}'",
+    "person: '{{ order.customer.extra.pet }}'",
     "text: '{{ order.id }}'",
     "text: 'n {{ order.total.amount }} {{ order.test }}'",
     "text: '{{ order.total | money }}'",
@@ -134,6 +139,8 @@ BAD = [
     ("text: {$if: '{{ true }}', $value: a}", "constant", 13, "this is always the same"),
     ("text: '{{ order.customer.email }}'", "personal", 9, "order.customer.email is personal data"),
     ("text: 'to {{ order.customer.email | lower }}'", "personal", 7, "order.customer.email is"),
+    ("text: '{{ order.customer.nick | default(omit) }}'", "personal", 9, "order.customer.nick is"),
+    ("text: '{{ order.customer.extra.pet }}'", "personal", 9, "order.customer.extra.pet is"),
     ("free: {a: '{{ order.customer.email }}'}", "personal", 11, "order.customer.email is personal"),
 ]  # fmt: skip
 WARNINGS = {"mapping.optional", "mapping.constant", "mapping.personal"}

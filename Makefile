@@ -22,7 +22,7 @@ from hub.discovery import available, discover
 endef
 export WARM
 
-.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves ceilings
+.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -61,6 +61,9 @@ sim: setup  ## play 100,000 schedules of crashes in virtual time; ARGS="--schedu
 
 moves: setup  ## copy a store of 20,000 live jobs to PostgreSQL, kill the copy, go on; ARGS="--jobs 2000 --kills 2"
 	$(B)/python -m tests.chaos.moves $(ARGS)
+
+rotate: setup  ## seal 100,000 rows with a new key beside a hub, kill it, go on; ARGS="--rows 5000 --store postgres"
+	$(B)/python -m tests.chaos.rotation $(ARGS)
 
 ceilings: setup  ## make a route wrong amid 50,000 events, cancel and release what is held; ARGS="--store sqlite"
 	$(B)/python -m tests.chaos.ceilings $(ARGS)

@@ -4,7 +4,8 @@
 frozen there (SIGSTOP) until someone lets it go on. Without the variable a point does nothing. The
 points are those of docs/guarantees.md: A, B_before, B_after, D_after, E_after, F_before, F_after;
 `before` is inside the transaction. `hub store copy` has two more: M_piece, after each piece that it
-has committed, and M_before, when all are there and it has not ended.
+has committed, and M_before, when all are there and it has not ended. `hub secrets rotate` has
+R_piece, after each piece that it has committed.
 """
 
 import os

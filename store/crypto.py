@@ -27,16 +27,30 @@ class Cipher:
         keys: 32 bytes each, as base64.
 
     Raises:
-        ConfigError: A key is not 32 bytes of base64, or there is none.
+        ConfigError: A key is not 32 bytes of base64, there is none, or two have the same id.
     """
 
     def __init__(self, keys: Sequence[Secret]) -> None:
-        raw = [_key(secret) for secret in keys]
+        raw = list(dict.fromkeys(_key(secret) for secret in keys))
         if not raw:
             raise ConfigError(Fault(code="secret.weak", text="store.encryption_keys is empty"))
-        self._keys = {_key_id(key): AESGCM(key) for key in reversed(raw)}
+        self._keys = {_key_id(key): AESGCM(key) for key in raw}
+        if len(self._keys) < len(raw):
+            text = "two of store.encryption_keys cannot be told apart by their first byte"
+            fix = "make the new one again: hub secrets new"
+            raise ConfigError(Fault(code="secret.alike", text=text, fix=fix))
         self._first = _key_id(raw[0])
         self._blinding = hashlib.sha256(b"shop-hub blinding" + raw[0]).digest()
+
+    @property
+    def first(self) -> bytes:
+        """The id of the key that seals: the first byte of whatever it sealed."""
+        return self._first
+
+    @property
+    def ids(self) -> frozenset[bytes]:
+        """The ids of the keys that open."""
+        return frozenset(self._keys)
 
     def seal(self, value: bytes, where: str) -> bytes:
         """Encrypt; `where` is `table.column:row id`."""

@@ -1,14 +1,12 @@
 """`hub store`: move a shop from its SQLite file to a PostgreSQL database."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub import crash
-from hub.cli import ground
+from hub.cli import bar, ground
 from hub.cli.verify import told_of
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ async def _copy(config: "Config", to: str) -> list[str]:
     from store import idempotency, moving  # noqa: PLC0415
     from store.store import Store  # noqa: PLC0415
 
-    with _bar() as told:
+    with bar.shown() as told:
         rows = await moving.move(config.store.url, to, told=told)
     typer.echo(f"{sum(rows.values())} rows in {len(rows)} tables are copied")
     made = await Store.open(to, keys=config.store.encryption_keys, clock=SystemClock())
@@ -49,35 +47,3 @@ async def _copy(config: "Config", to: str) -> list[str]:
         return [one["name"] for one in await told_of(made) if one["broken"]]
     finally:
         await made.close()
-
-
-def _bar() -> AbstractContextManager[Callable[[str, int, int], None]]:
-    """Give what shows how far it is, where somebody looks."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return nullcontext(lambda *_: None)
-    return _Bar(Progress(console=console))
-
-
-class _Bar(AbstractContextManager[Any]):
-    """A line for each table that has rows."""
-
-    def __init__(self, progress: Any) -> None:
-        self.progress = progress
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Callable[[str, int, int], None]:
-        self.progress.start()
-        return self._told
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def _told(self, name: str, there: int, count: int) -> None:
-        if count and name not in self._tasks:
-            self._tasks[name] = self.progress.add_task(name, total=count)
-        if count:
-            self.progress.update(self._tasks[name], completed=there)

@@ -2,8 +2,10 @@
 
 from hub.model import Json
 from hub.shop.cart_prices import reckon_cart
+from hub.shop.catalog_snapshots import consent
 from hub.shop.rules import ShopRules
 from hub.shop.snapshot import known, money
+from store import aggregates, customers
 from store.aggregates import Stored
 from store.tx import Tx
 
@@ -32,6 +34,8 @@ def cart_snapshot(tx: Tx, row: Stored, rules: ShopRules) -> dict[str, Json]:
             email=row.email,
             first_name=row.first_name,
             last_name=row.last_name,
+            locale=row.locale,
+            consent=_consent(tx, row),
             customer_id=row.customer_id,
             order_id=row.order_id,
             billing_address=row.billing_address,
@@ -41,6 +45,15 @@ def cart_snapshot(tx: Tx, row: Stored, rules: ShopRules) -> dict[str, Json]:
             expires_at=row.expires_at,
         ),
     }
+
+
+def _consent(tx: Tx, row: Stored) -> dict[str, Json] | None:
+    """Give what the cart's customer said of news, who may have written an address alone."""
+    if row.customer_id is not None:
+        found = aggregates.get(tx, "customer", row.customer_id)
+    else:
+        found = customers.by_email(tx, row.email) if row.email is not None else None
+    return consent(found) if found is not None else None
 
 
 def _cart_line(line: Stored, currency: str) -> dict[str, Json]:

@@ -56,7 +56,7 @@ class Totals(Snapshot):
 
 
 class Cart(Snapshot):
-    """shop.cart@1."""
+    """shop.cart@1; `consent` is that of the customer who has the cart, or its e-mail address."""
 
     id: str
     version: int
@@ -65,6 +65,8 @@ class Cart(Snapshot):
     email: str | MISSING = MISSING
     first_name: str | MISSING = MISSING
     last_name: str | MISSING = MISSING
+    locale: str | MISSING = MISSING
+    consent: Consent | MISSING = MISSING
     customer_id: str | MISSING = MISSING
     order_id: str | MISSING = MISSING
     billing_address: AddressCopy | MISSING = MISSING

@@ -17,11 +17,12 @@ def customer_snapshot(row: Stored) -> dict[str, Json]:
         **person(row),
         "status": row.status,
         "metadata": row.metadata,
-        **known(consent=_consent(row), external_ref=row.external_ref, created_at=row.created_at),
+        **known(consent=consent(row), external_ref=row.external_ref, created_at=row.created_at),
     }
 
 
-def _consent(row: Stored) -> dict[str, Json] | None:
+def consent(row: Stored) -> dict[str, Json] | None:
+    """Give what a customer said of news; None where they said nothing."""
     if row.consent_status is None:
         return None
     told = known(source=row.consent_source, at=row.consent_at)

@@ -57,6 +57,21 @@ async def test_a_cart_has_its_totals_and_its_etag(door, cart):
     assert await answer.json() == cart
 
 
+async def test_a_cart_says_what_its_customer_said_of_news(door):
+    await door.post("/v1/products", MUG)
+    asked = {"email": "ann@example.com", "consent": {"status": "granted", "source": "checkout"}}
+    known = await (await door.post("/v1/customers", asked, key="p1")).json()
+    of_address = await (await door.post("/v1/carts", CART, key="k1")).json()
+    mine = {"currency": EUR, "customer": known["id"], "locale": "de-DE", "lines": CART["lines"]}
+    of_customer = await (await door.post("/v1/carts", mine, key="k2")).json()
+    other = CART | {"email": "bob@example.com"}
+    of_nobody = await (await door.post("/v1/carts", other, key="k3")).json()
+    assert [c.get("consent", {}).get("status") for c in (of_address, of_customer, of_nobody)] == [
+        "granted", "granted", None,
+    ]  # fmt: skip
+    assert of_customer["locale"] == "de-DE"
+
+
 BAD_CARTS = [
     ({"lines": [{"variant": "NOPE", "qty": 1}]}, "validation_error", "/lines/0/variant"),
     ({"lines": [{"variant": "LID", "qty": 1}]}, "currency_mismatch", "/lines/0/variant"),

@@ -103,7 +103,11 @@ def test_the_mapping_in_the_readers_eye_is_short():
     assert {p.name: n for p in FILES if (n := len(p.read_text().splitlines())) > 100} == {}
 
 
-ID_ALONE = ('hub_order: "{{ order.id }}"', 'hub_order: "{{ fulfilment.order_id }}"')
+ID_ALONE = (
+    'hub_order: "{{ order.id }}"',
+    'hub_order: "{{ fulfilment.order_id }}"',
+    'hub_cart: "{{ cart.id }}"',
+)
 
 
 def test_no_mail_carries_more_than_ids_in_what_the_provider_keeps():

@@ -22,7 +22,7 @@ from hub.discovery import available, discover
 endef
 export WARM
 
-.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings
+.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings roll
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -67,6 +67,9 @@ rotate: setup  ## seal 100,000 rows with a new key beside a hub, kill it, go on;
 
 ceilings: setup  ## make a route wrong amid 50,000 events, cancel and release what is held; ARGS="--store sqlite"
 	$(B)/python -m tests.chaos.ceilings $(ARGS)
+
+roll: setup  ## replace two hubs at one address under load; ARGS="--rolls 4 --seconds 20" for less
+	$(B)/python -m tests.chaos.rolling $(ARGS)
 
 chaos: setup  ## let PostgreSQL fail under load in five ways and measure what comes after; ARGS="--rate 20"
 	$(B)/python -m tests.chaos.outages $(ARGS)

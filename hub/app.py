@@ -60,6 +60,7 @@ class Hub:
         self.node = new_id("node", self.clock.now())
         self.read = read
         self.outbound = Outbound(self.clock)
+        self._leaves = False
         self._drains_since: datetime | None = None
         self.duties = Duties(self.clock)
         self.standins = StandIns(self.clock)
@@ -141,8 +142,13 @@ class Hub:
             self.duties.begin(self.reloads.watch())
         self.rounds.begin(self.duties)
 
+    def leave(self) -> None:
+        """Say at /readyz that it ends; everything goes on meanwhile."""
+        self._leaves = True
+
     def drain(self) -> None:
-        """Say that it ends: from here on all that is in flight shares one grace."""
+        """End: from here on all that is in flight shares one grace."""
+        self.leave()
         self._drains_since = self._drains_since or self.clock.now()
 
     async def stop(self) -> None:
@@ -235,7 +241,7 @@ class Hub:
         )
 
     def _hindrance(self) -> str | None:
-        if self._drains_since is not None:
+        if self._leaves:
             return "draining"
         if not self.store.writer.alive():
             return "the writer has stopped"

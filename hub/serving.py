@@ -6,8 +6,6 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from aiohttp import web
-
 from hub.app import Hub
 from hub.config import Config
 from webhooks.connections import GuardedRunner
@@ -29,29 +27,37 @@ async def serve(config: Config, read: Callable[[], Config]) -> None:
         hub.log.info("hub serves", url=url, config=config.hash[:12])
         with hangups(hub):
             await until_stopped()
-        hub.log.info("hub drains", grace_s=config.service.shutdown_grace.total_seconds())
+        grace = config.service.shutdown_grace.total_seconds()
+        hub.log.info("hub drains", grace_s=grace, node=hub.node)
     hub.log.info("hub stopped")
 
 
 @asynccontextmanager
 async def running(hub: Hub) -> AsyncIterator[Hub]:
-    """Start a hub and serve it; at the end, or where its address is taken, drain it."""
+    """Start a hub and serve it; at the end, or where its address is taken, drain it.
+
+    It first says at /readyz that it goes, and serves on until balancers know: for
+    `service.shutdown_delay`. Then it listens no more, ends what is in flight, gives leases back.
+    """
     await hub.start()
     try:
         runner = await listen(hub)
         try:
             yield hub
         finally:
+            hub.leave()
+            runner.leave()
+            await hub.clock.sleep(hub.config.service.shutdown_delay.total_seconds())
             hub.drain()
             await runner.cleanup()
     finally:
         await hub.stop()
 
 
-async def listen(hub: Hub) -> web.AppRunner:
+async def listen(hub: Hub) -> GuardedRunner:
     """Bind the hub's application to its address."""
-    listens = hub.config.service.listen
-    limits = hub.config.service.limits
+    service = hub.config.service
+    listens, limits = service.listen, service.limits
     runner = GuardedRunner(
         hub.application(),
         head_within=limits.read_within.total_seconds(),
@@ -60,11 +66,11 @@ async def listen(hub: Hub) -> web.AppRunner:
         keepalive_timeout=KEEPALIVE,
         lingering_time=LINGER,
         access_log=None,
-        shutdown_timeout=hub.config.service.shutdown_grace.total_seconds(),
+        shutdown_timeout=service.shutdown_grace.total_seconds(),
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, listens.host, listens.port).start()
+        await runner.open(listens.host, listens.port, shared=service.reuse_port)
     except BaseException:
         await runner.cleanup()
         raise

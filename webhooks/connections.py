@@ -1,4 +1,4 @@
-"""Connections of the hub's server: a whole head in time, and only so many at once.
+"""Connections of the hub's server: a whole head in time, only so many at once, none cut at the end.
 
 aiohttp gives a first request head all the time in the world, and takes any number of connections.
 The names used of it below are private; tests/webhooks/test_slow.py sees a change of them.
@@ -6,6 +6,10 @@ Source: aiohttp 3.14.5, web_protocol.py and web_server.py.
 """
 
 import asyncio
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +17,9 @@ from aiohttp.web_protocol import RequestHandler
 
 HEAD_WITHIN = 10.0
 MOST = 1000
+QUEUE = 128  # connections the system holds until they are taken
+LINGER = 1.0
+LOOK_EVERY = 0.01
 
 
 class GuardedServer(web.Server):
@@ -92,7 +99,7 @@ class Guarded(RequestHandler):
 
 
 class GuardedRunner(web.AppRunner):
-    """An AppRunner whose connections are guarded.
+    """An AppRunner whose connections are guarded, and which goes away without cutting one.
 
     Args:
         head_within: Seconds for the first head of a connection.
@@ -109,6 +116,52 @@ class GuardedRunner(web.AppRunner):
     ) -> None:
         super().__init__(app, **given)
         self._head_within, self._most = head_within, most
+        self._door: asyncio.Server | None = None
+        self._leaving = False
+        app.on_response_prepare.append(self._say_close)
+
+    async def open(self, host: str, port: int, *, shared: bool = False) -> None:
+        """Listen; where `shared`, beside every other process that listens so.
+
+        Raises:
+            OSError: The address is taken, or none of ours.
+        """
+        if self.server is None:
+            raise RuntimeError("set it up first")
+        self._door = await asyncio.get_running_loop().create_server(
+            self.server, host, port, backlog=QUEUE, reuse_port=shared or None
+        )
+
+    def leave(self) -> None:
+        """Ask every client, with its next answer, to open a new connection for what comes after."""
+        self._leaving = True
+
+    async def cleanup(self) -> None:
+        """Listen no more and answer what was sent by then, then close what is idle."""
+        self.leave()
+        await self._shut()
+        await super().cleanup()
+
+    async def _shut(self) -> None:
+        """Shut the door behind those who stand in it, and wait a moment for them to be done.
+
+        A connection the system has taken and we have not would be reset with the listening socket.
+        """
+        if self._door is None or self.server is None:
+            return
+        inside = list(_waiting(self._door.sockets))
+        self._door.close()
+        for taken in inside:
+            await asyncio.get_running_loop().connect_accepted_socket(self.server, taken)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while self.server.connections:  # noqa: ASYNC110 -- aiohttp tells nobody
+                    await asyncio.sleep(LOOK_EVERY)
+
+    async def _say_close(self, _: web.Request, answer: web.StreamResponse) -> None:
+        if self._leaving:
+            answer.headers["Connection"] = "close"
+            answer.force_close()
 
     async def _make_server(self) -> web.Server:
         """Make aiohttp's server, then ours with all it was made of."""
@@ -122,3 +175,15 @@ class GuardedRunner(web.AppRunner):
             most=self._most,
             **made._kwargs,  # noqa: SLF001 -- likewise
         )
+
+
+def _waiting(doors: Iterable[socket.socket]) -> Iterator[socket.socket]:
+    """Take the connections that the system holds for a listening socket."""
+    for door in doors:
+        with socket.socket(fileno=os.dup(door.fileno())) as listening:
+            listening.setblocking(False)
+            with suppress(BlockingIOError, ConnectionAbortedError):
+                while True:
+                    taken, _ = listening.accept()
+                    taken.setblocking(False)
+                    yield taken

@@ -10,7 +10,9 @@ from hub.nodes import Path, fault, nearest
 
 FIXED: tuple[Path, ...] = (
     ("service", "listen"),
+    ("service", "reuse_port"),
     ("service", "lease"),
+    ("service", "shutdown_delay"),
     ("service", "shutdown_grace"),
     ("service", "reload"),
     ("outbound",),

@@ -97,6 +97,8 @@ class Service(Part):
     environment: Literal["dev", "staging", "production"] = "dev"
     outbound: Literal["live", "sandbox", "hold"] | None = None
     messages_only_to: tuple[str, ...] = ()
+    reuse_port: bool = False
+    shutdown_delay: Duration = timedelta()
     shutdown_grace: Duration = timedelta(seconds=30)
     lease: Duration = timedelta(seconds=60)
     reload: Literal["off", "signal", "watch"] = "signal"

@@ -26,7 +26,7 @@ Found = TypeVar("Found")
 CONFIG = """\
 version: 1
 include: [{mappings}]
-service: {{ lease: {lease}, shutdown_grace: 5s }}
+service: {{ lease: {lease}, shutdown_grace: 5s{service} }}
 store: {{ url: "{store}", encryption_keys: ["${{env:HUB_KEY}}"] }}
 defaults:
   timeout: {{ total: {timeout} }}
@@ -81,6 +81,7 @@ class Setting:
         double: Where their provider is.
         lease: How long a hub that died keeps its jobs.
         wait: Between two tries of a job.
+        service: More keys of `service`, each after a comma.
     """
 
     store: str
@@ -89,6 +90,7 @@ class Setting:
     wait: str = "300ms"
     timeout: str = "1500ms"
     slots: int = 8
+    service: str = ""
     secret: str = field(default_factory=lambda: secrets.token_hex(16))
     key: str = field(default_factory=new_key)
 
@@ -106,7 +108,7 @@ class Setting:
     def _config(self) -> str:
         head = CONFIG.format(
             store=self.store, double=self.double, lease=self.lease, wait=self.wait,
-            timeout=self.timeout, slots=self.slots,
+            timeout=self.timeout, slots=self.slots, service=self.service,
             mappings=", ".join(f"{name}.yaml" for name in ROUTES),
         )  # fmt: skip
         return head + "".join(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -88,6 +89,31 @@ async def test_requests_and_jobs_in_flight_share_one_grace(config, monkeypatch) 
     clock.advance(20)  # requests took as long
     await hub.stop()
     assert told == [config.service.shutdown_grace - timedelta(seconds=20)]
+
+
+async def test_a_hub_that_goes_serves_on_until_balancers_know(config) -> None:
+    clock = ManualClock()
+    service = config.service.model_copy(update={"shutdown_delay": timedelta(seconds=5)})
+    hub = Hub(replace(config, service=service), clock=clock)
+    serves, told = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with running(hub):
+            serves.set()
+            await told.wait()
+
+    living = asyncio.create_task(live())
+    await serves.wait()
+    told.set()
+    while (await ready(config))[0] == 200:
+        await asyncio.sleep(0)
+    assert await ready(config) == (503, "draining\n")
+    assert (await ready(config, "/livez"))[0] == 200
+    assert (await ready(config, "/v1/orders"))[0] == 401  # it answers, as ever
+    clock.advance(5)
+    await living
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await ready(config)
 
 
 async def test_readyz_tells_of_a_duty_that_has_stopped(config) -> None:

@@ -12,10 +12,13 @@ def serve(config: ground.ConfigFile = ground.DEFAULT) -> None:
     """Run the hub until SIGTERM or SIGINT."""
     import asyncio  # noqa: PLC0415
 
+    import uvloop  # noqa: PLC0415
+
     from hub import crash, log  # noqa: PLC0415
     from hub.serving import serve as run  # noqa: PLC0415
 
     crash.arm()
     loaded = ground.load(config)
     log.setup(text=sys.stderr.isatty())
-    asyncio.run(run(loaded, lambda: ground.load(config)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.run(run(loaded, lambda: ground.load(config)))

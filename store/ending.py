@@ -54,11 +54,13 @@ def _ended(tx: Tx, one: Ending) -> dict[str, Any]:
 def promote(tx: Tx, lanes: Iterable[tuple[str, str | None]]) -> None:
     """Make the next waiting job of each lane its head.
 
-    A statement of its own: it must see what was written while this transaction waited.
+    Statements of their own: they must see what was written while this transaction waited. Most
+    lanes have nobody waiting; whoever comes from here on finds no head, and is it.
     """
-    freed = sorted({(connector, lane) for connector, lane in lanes if lane is not None})
-    tx.run_each(_PROMOTE, [{"of": c, "freed": lane, "now": tx.now} for c, lane in freed])
-    tx.woken = tx.woken or bool(freed)
+    freed = {(connector, lane) for connector, lane in lanes if lane is not None}
+    followed = sorted(tx.ways.followed(tx.connection, sorted(freed)))
+    tx.run_each(_PROMOTE, [{"of": c, "freed": lane, "now": tx.now} for c, lane in followed])
+    tx.woken = tx.woken or bool(followed)
 
 
 def give_head(tx: Tx, row: Row[Any]) -> None:

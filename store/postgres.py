@@ -113,6 +113,14 @@ def _hold_heads(connection: Connection, lanes: Sequence[Lane]) -> set[Lane]:
     return {tuple(row) for row in connection.execute(_HOLD_HEADS, given)}
 
 
+def followed(connection: Connection, lanes: Sequence[Lane]) -> set[Lane]:
+    """Give those of some lanes in which a job waits."""
+    if not lanes:
+        return set()
+    given = {"c": [lane[0] for lane in lanes], "l": [lane[1] for lane in lanes]}
+    return {(connector, lane) for connector, lane in connection.execute(_FOLLOWED, given)}
+
+
 def _insert_heads(connection: Connection, rows: Rows) -> dict[str, int]:
     if not rows:
         return {}
@@ -176,3 +184,11 @@ _INSERT_HEADS = (
 _EVENT = [column.name for column in events.columns if column.name != "n"]
 _events = _from_rows(events, _EVENT).returning(events.c.n).cte("told")
 _INSERT_EVENTS = upserting(feed_waiting).from_select(["n"], select(_events.c.n))
+# A subquery by itself for each lane: EXISTS would be joined, by a walk through all that wait.
+_waiting = (
+    select(jobs.c.id)
+    .where(jobs.c.connector == _lanes.c.c, jobs.c.lane == _lanes.c.l, text("jobs.state = 'w'"))
+    .limit(1)
+    .scalar_subquery()
+)
+_FOLLOWED = select(_lanes.c.c, _lanes.c.l).where(_waiting.is_not(None))

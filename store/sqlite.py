@@ -46,6 +46,11 @@ _HEADS = select(jobs.c.connector, jobs.c.lane).where(
     text("(connector, lane) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:lanes))"),
 )
 
+_FOLLOWED = text(
+    "SELECT value ->> 0, value ->> 1 FROM json_each(:lanes) WHERE EXISTS (SELECT 1 FROM jobs"
+    " WHERE connector = value ->> 0 AND lane = value ->> 1 AND state = 'w')"
+)
+
 
 def insert_new(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
@@ -121,3 +126,11 @@ def _insert_leased(connection: Connection, rows: Rows) -> dict[str, int]:
         return {}
     made = [{name: row[name] for name in (*BORN_WITH, *LEASE)} | {"state": "l"} for row in rows]
     return {row.uid: row.id for row in connection.execute(_INSERT_LEASED, made)}
+
+
+def followed(connection: Connection, lanes: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Give those of some lanes in which a job waits."""
+    if not lanes:
+        return set()
+    found = connection.execute(_FOLLOWED, {"lanes": json.dumps(lanes)})
+    return {(connector, lane) for connector, lane in found}

@@ -68,6 +68,11 @@ class Ways(Protocol):
             The ids of those that were born leased, by uid.
         """
 
+    def followed(
+        self, connection: Connection, lanes: Sequence[tuple[str, str]]
+    ) -> set[tuple[str, str]]:
+        """Give those of some lanes in which a job waits."""
+
 
 WAYS: Mapping[str, Ways] = {"sqlite": sqlite, "postgresql": postgres}
 

@@ -1,10 +1,12 @@
 """Ids that leave the hub: a prefix and 26 time-ordered characters (48 bits time, 80 random)."""
 
+import base64
 import os
 import threading
 from datetime import UTC, datetime
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base32, lower case: sorts as it counts
+_LETTERS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ALPHABET.encode())
 _lock = threading.Lock()
 _last = 0
 
@@ -24,7 +26,8 @@ def new_id(prefix: str, now: datetime) -> str:
 
 
 def _base32(number: int) -> str:
-    return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    # 130 bits are 26 letters; what fills up the 20 bytes that 32 letters take is cut off.
+    return base64.b32encode((number << 30).to_bytes(20))[:26].translate(_LETTERS).decode()
 
 
 def made_at(ident: str) -> datetime | None:

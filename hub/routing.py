@@ -70,10 +70,9 @@ class Route:
 
     def hears(self, event: Event) -> bool:
         """Say whether the event's name is this route's, wherever the event comes from."""
-        return any(
-            event.type == name or (name.endswith(".*") and event.type.startswith(name[:-1]))
-            for name in self.on
-        )
+        if event.type in self.on:
+            return True
+        return any(name.endswith(".*") and event.type.startswith(name[:-1]) for name in self.on)
 
 
 def scope(event: Event) -> dict[str, Json]:

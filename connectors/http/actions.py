@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from jsonschema import Draft202012Validator
@@ -153,6 +154,8 @@ class Body(RootModel[dict[str, Json]]):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """Check it against the schema; the fault names the place and the rule, not the value."""
+        if not self.declared.keys() - {"type", "required"}:  # as where no schema is declared
+            return self._whole()
         try:
             found = best_match(self._checker().iter_errors(self.root))
         except Unresolvable as error:
@@ -162,7 +165,14 @@ class Body(RootModel[dict[str, Json]]):
             raise ValueError(f"{place} breaks the schema's '{found.validator}'")
         return self
 
+    def _whole(self) -> Self:
+        """Check the one rule there is, that no needed field is missing."""
+        if not self.root.keys() >= set(self.declared.get("required", ())):
+            raise ValueError("the body breaks the schema's 'required'")
+        return self
+
     @classmethod
+    @cache
     def _checker(cls) -> Any:
         return Draft202012Validator(cls.declared, registry=Registry())  # no reference is fetched
 

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from aiohttp import web
 
 from hub import log, neighbours
+from hub.admission import Admission, room_beside
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
 from hub.ceiling import Ceiling
 from hub.clock import Clock, SystemClock
 from hub.config import Config, restart
 from hub.duties import Duties
-from hub.errors import ConfigError, Fault, HubError
+from hub.errors import ConfigError, Fault, HubError, Refused
 from hub.fitted import Fitted, fit
 from hub.gcra import Meter, Quota
 from hub.health import Health
@@ -80,7 +81,12 @@ class Hub:
         self.store = await self._open_store()
         self._ends.push_async_callback(self.store.close)
         self.pulse = Pulse(self.store.answer)
-        self.rounds = Rounds(self.store, lambda: self.fitted, self.clock)
+        self.admission = Admission(
+            lambda: self.config.service.limits,
+            waits=self.store.writer.waits,
+            room=room_beside(self.store.file),
+        )
+        self.rounds = Rounds(self.store, lambda: self.fitted, self.clock, self.admission)
         if (why := await self.store.look(sealed.foreign)) is not None:
             fix = "put back the key this store was sealed with"
             raise ConfigError(Fault(code="store.key", text=why, fix=fix))
@@ -198,7 +204,12 @@ class Hub:
         )
 
     async def _post(self, asked: web.Request) -> web.StreamResponse:
-        return await self.fitted.receiver.post(asked)
+        try:
+            with self.admission.carrying(asked):
+                return await self.fitted.receiver.post(asked)
+        except Refused as full:
+            after = {"Retry-After": str(full.extra["retry_after"])}
+            raise web.HTTPServiceUnavailable(headers=after) from full
 
     async def _greet(self, asked: web.Request) -> web.StreamResponse:
         return await self.fitted.receiver.greet(asked)
@@ -238,6 +249,7 @@ class Hub:
             meter=Meter(Quota(limit.calls, limit.per.total_seconds())),
             refusals=self.fitted.receiver.refusals,
             reloads=self.reloads,
+            carrying=self.admission.carrying,
         )
 
     def _hindrance(self) -> str | None:

@@ -57,6 +57,11 @@ refusals = _counter(
     "webhook_refusals", "Webhooks refused for their signature, by reason.", "connector", "reason"
 )
 
+turned_away = _counter(
+    "turned_away", "Requests answered 503 because the hub was full, by what was: memory, store, "
+    "disk, backlog.", "reason",
+)  # fmt: skip
+
 # -- what goes out ---------------------------------------------------------------------------------
 attempts = _counter(
     "attempts", "Attempts of jobs by outcome.", "connector", "action", "outcome"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from hub import log
+from hub.admission import LOOK, Admission
 from hub.clock import Clock
 from hub.deliveries import REVIEW
 from hub.duties import Duties
@@ -14,6 +15,7 @@ from hub.syncing import EVERY as SYNCING
 from hub.timers import Timers
 from store import endpoint_secrets, holds, idempotency
 from store.retention import Retention, Terms
+from store.standing import oldest_due
 from store.store import Store
 
 MINUTE, HOURLY, NOTING = 60.0, 3600.0, 10.0
@@ -26,14 +28,18 @@ class Rounds:
         running: Gives what is in force; each round asks anew.
     """
 
-    def __init__(self, store: Store, running: Callable[[], Fitted], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, running: Callable[[], Fitted], clock: Clock, admission: Admission
+    ) -> None:
         self.store, self.running, self.clock = store, running, clock
+        self.admission = admission
         self.began = clock.now()
         self.log = log.get("hub")
 
     def begin(self, duties: Duties) -> None:
         """Have all of them made, each as often as it is due."""
         duties.every(NOTING, self.note_secrets)
+        duties.every(LOOK, self.look)
         duties.every(PULLING, self._pull)
         duties.every(SYNCING, self._sync)
         duties.every(PULLING, self._manage)
@@ -45,6 +51,12 @@ class Rounds:
         duties.every(HOURLY, self._match_money)
         duties.every(HOURLY, self._keep_to_terms)
         duties.every(HOURLY, self._forget_arrivals)
+
+    async def look(self) -> None:
+        """See how far delivery is behind, where that bounds what is let in."""
+        bounded = self.running().config.service.limits.backlog_age is not None
+        due = await self.store.look(oldest_due) if bounded else None
+        self.admission.look((self.clock.now() - due).total_seconds() if due else 0.0)
 
     # -- webhooks ----------------------------------------------------------------------------------
     async def note_secrets(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, func, or_, select
 
 from store.ceilings import HELD
 from store.jobs import LIVE_STATES
@@ -47,6 +47,19 @@ def standing(tx: Tx) -> Standing:
     )
 
 
+def oldest_due(tx: Tx) -> datetime | None:
+    """Since when has a job been due that nothing holds back, its provider least of all?
+
+    Accounts that are held, paused, rate limited or have an open breaker are not asked.
+    """
+    halted = select(accounts.c.account).where(
+        or_(accounts.c.paused_until > tx.now, *(column.is_not(None) for column in _HALTS.values()))
+    )
+    mine = select(func.min(jobs.c.due_at)).where(_due, jobs.c.account.not_in(halted))
+    row = tx.row(mine)
+    return row[0] if row is not None else None
+
+
 def live_jobs(tx: Tx) -> dict[str, int]:
     """Count each connector's jobs that have not ended and are not dead."""
     live = jobs.c.state.in_(("w", "r", "l", "u"))
@@ -55,13 +68,8 @@ def live_jobs(tx: Tx) -> dict[str, int]:
 
 
 def _halted(tx: Tx) -> Iterator[tuple[str, str]]:
-    columns = {
-        "held": accounts.c.held_reason,
-        "breaker": accounts.c.breaker_since,
-        "paused": accounts.c.paused_at,
-    }
-    for row in tx.rows(select(accounts.c.connector, *columns.values())):
-        for why, column in columns.items():
+    for row in tx.rows(select(accounts.c.connector, *_HALTS.values())):
+        for why, column in _HALTS.items():
             if getattr(row, column.name) is not None:
                 yield row.connector, why
 
@@ -74,6 +82,11 @@ def _earliest(times: Iterable[tuple[str, datetime | None]]) -> dict[str, datetim
     return found
 
 
+_HALTS = {
+    "held": accounts.c.held_reason,
+    "breaker": accounts.c.breaker_since,
+    "paused": accounts.c.paused_at,
+}
 _waits = jobs.c.state.in_(("w", "r", "l"))
 _due = and_(jobs.c.state == "r", jobs.c.prio < HELD)
 _JOBS = select(

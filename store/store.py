@@ -86,6 +86,11 @@ class Store:
         """Say whether no other hub can serve this store."""
         return self.place.alone
 
+    @property
+    def file(self) -> str | None:
+        """Give the file it is in; None where a server has it."""
+        return self.place.url.database if self.alone else None
+
     def route(self, event: Any, now: datetime) -> Any:
         """Write an event's jobs by the routes in force."""
         return self._route(event, now)

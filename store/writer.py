@@ -71,6 +71,7 @@ class Writer(ABC):
         self._wake, self._ring = wake, ring
         self.births: Births | None = None
         self._loop = asyncio.get_running_loop()
+        self._since: dict[asyncio.Future[Any], float] = {}
 
     async def submit(self, work: Callable[[Tx], T], *, kind: Kind = "duty") -> T:
         """Run `work` in a commit and give its result after it.
@@ -90,9 +91,16 @@ class Writer(ABC):
         if self.waiting() >= MOST_WAITING:
             raise NotStored("the writer has too much waiting")
         done: asyncio.Future[T] = self._loop.create_future()
+        self._since[done] = self._loop.time()
+        done.add_done_callback(self._since.__delitem__)
         self._put(Unit(many, item, kind, done))
         # A client that hangs up must not cancel a unit that will be committed.
         return await asyncio.shield(done)
+
+    def waits(self) -> float:
+        """Say for how many seconds the oldest unit has waited for its commit."""
+        now = self._loop.time()
+        return now - next(iter(self._since.values()), now)
 
     @abstractmethod
     def start(self) -> None:

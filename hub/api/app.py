@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import nullcontext
 
 from aiohttp import web
 
@@ -73,9 +74,11 @@ def public_routes(version: str, current: Callable[[], Config]) -> list[web.Route
 
 def _handle(current: Callable[[], Api], endpoint: Endpoint) -> Handle:
     async def handle(request: web.Request) -> web.StreamResponse:
-        ask = await _ask(current(), endpoint, request)
-        answer = await endpoint.do(ask)
-        return answer if isinstance(answer, web.StreamResponse) else _respond(ask, answer)
+        api = current()
+        with nullcontext() if endpoint.method == "GET" else api.carrying(request):
+            ask = await _ask(api, endpoint, request)
+            answer = await endpoint.do(ask)
+            return answer if isinstance(answer, web.StreamResponse) else _respond(ask, answer)
 
     return handle
 

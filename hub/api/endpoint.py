@@ -4,6 +4,7 @@ A route cannot be written without saying who may use it.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -68,6 +69,7 @@ class Api:
         may_call: Raises Reject for a URL that the egress guard would not let us call.
         meter: How often each key may call.
         refusals: The webhooks this node refused.
+        carrying: Counts the body of a request that would write, or refuses it; see hub.admission.
     """
 
     store: Store
@@ -83,6 +85,7 @@ class Api:
     may_call: Callable[[str], None] = lambda _: None
     meter: Meter = field(default_factory=lambda: Meter(Quota(60_000, 60)))
     refusals: Refusals = field(default_factory=lambda: Refusals({}))
+    carrying: Callable[[web.Request], AbstractContextManager[None]] = lambda _: nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

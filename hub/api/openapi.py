@@ -20,6 +20,7 @@ ALWAYS = (
 )  # fmt: skip
 CHANGING = (
     "too_large", "unsupported_media_type", "request_timeout", "not_stored",
+    "overloaded",
     "idempotency_key_reused", "idempotency_key_in_progress",
 )  # fmt: skip
 TAKEN: Literal["validation"] = "validation"

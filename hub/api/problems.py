@@ -66,6 +66,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "quota_exceeded": Kind(429, "Too many calls", 1),
     "internal": Kind(500, "The hub made a mistake"),
     "provider_unavailable": Kind(503, "The payment provider cannot be reached", 5),
+    "overloaded": Kind(503, "The hub has no room for it now", 5),
     "not_stored": Kind(503, "The change could not be stored", 1),
 }
 _BY_STATUS = {

@@ -80,6 +80,7 @@ class Limits(Part):
     """What the request guard lets in: a body's size (413), how long it may take (408), how often.
 
     `api` is for each key, on each node; `refusals` for each address, and never for what is valid.
+    The last four say when what would write is answered 503: see hub.admission.
     """
 
     body: Size = 1 << 20
@@ -87,6 +88,10 @@ class Limits(Part):
     read_within: Duration = timedelta(seconds=10)
     connections: Annotated[Count, Field(le=100_000)] = 1000
     refusals: RefusedCalls = RefusedCalls()
+    in_flight: Size = 64 << 20
+    store_wait: Duration = timedelta(seconds=5)
+    disk_free: Size = 256 << 20
+    backlog_age: Duration | None = None
 
 
 class Service(Part):

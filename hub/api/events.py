@@ -75,7 +75,13 @@ async def take(ask: Ask) -> Answer:
     if schema is None:
         have = ", ".join(sorted(ask.api.event_types)) or "none"
         raise invalid("/type", "undeclared", f"declare it under events: in config.yaml ({have})")
-    if faults := list(_faults(schema, ask.value["data"])):
+    try:
+        faults = list(_faults(schema, ask.value["data"]))
+    except RecursionError:
+        raise invalid(
+            "/data", "circular", "the schema of this type leads round in a circle"
+        ) from None
+    if faults:
         raise Refused("validation_error", "data breaks its schema", errors=faults[:MOST_ERRORS])
     return await once.change(ask, lambda tx: _emit(tx, item, ask.value["data"]))
 

@@ -24,7 +24,7 @@ def schema(
     from hub.model import write_json  # noqa: PLC0415
 
     plugins = [folder for folder in (config.parent / "plugins",) if folder.is_dir()]
-    made = {"config": editors.config(plugins), "mapping": editors.MAPPING}
+    made = {"config": editors.config(plugins), "mapping": editors.mapping(plugins)}
     if not write:
         return ground.print_json(made[of])
     folder = config.parent / FOLDER

@@ -11,9 +11,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
+from hub.config import filters
+from hub.config.report import Report
 from hub.config.settings import Whole
 from hub.discovery import available, discover
 from hub.plugin import Connector
+from mappings.filters import FILTERS
+from mappings.grammar import written_as
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = {"type": "string", "pattern": r"\$\{", "description": "a reference: ${env:NAME}"}
@@ -23,25 +27,6 @@ SHARE = {"type": "string", "pattern": r"^\d+(\.\d+)? ?%$", "examples": ["20%"]}
 ADDRESS = {"type": "string", "pattern": r":\d+$", "examples": ["127.0.0.1:8080"]}
 LISTED = frozenset({"on", "secrets"})
 Schema = dict[str, Any]
-MAPPING: Schema = {
-    "$schema": DIALECT,
-    "title": "a mapping file of Shop Hub",
-    "type": "object",
-    "required": ["mapping", "from", "to", "map"],
-    "additionalProperties": False,
-    "properties": {
-        "mapping": {"type": "string", "description": "the mapping's name, as routes say it"},
-        "from": {"type": "string", "description": "the data it reads: shop.order@1, or an event"},
-        "to": {"type": "string", "description": "the action it makes the input of"},
-        "let": {"type": "object", "description": "names computed once, before map"},
-        "map": {"description": "the action's input, with {{ expressions }}"},
-        "tests": {
-            "type": "array",
-            "items": {"type": "object", "required": ["name", "given"]},
-            "description": "run by hub check: given, and what to expect",
-        },
-    },
-}
 
 
 class _Quiet(GenerateJsonSchema):
@@ -50,6 +35,55 @@ class _Quiet(GenerateJsonSchema):
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {  # noqa: RUF012 -- as its base has it
         "non-serializable-default",
         "skipped-choice",
+    }
+
+
+def mapping(folders: Iterable[Path] = ()) -> Schema:
+    """Give the schema of mapping files; values are completed by every filter there is."""
+    own = filters.found(folders, Report())
+    told = [f"{name}{written_as(one)}" for name, one in FILTERS.items()]
+    told += [f"{name}{written_as(one.function)}" for name, one in own.items()]
+    value = {"$ref": "#/$defs/value"}
+    return {
+        "$schema": DIALECT,
+        "title": "a mapping file of Shop Hub",
+        "type": "object",
+        "required": ["mapping", "from", "to", "map"],
+        "additionalProperties": False,
+        "properties": {
+            "mapping": {"type": "string", "description": "the mapping's name, as routes say it"},
+            "from": {
+                "type": "string",
+                "description": "the data it reads: shop.order@1, or an event",
+            },
+            "to": {"type": "string", "description": "the action it makes the input of"},
+            "let": {
+                "type": "object",
+                "description": "names computed once, before map",
+                "additionalProperties": value,
+            },
+            "map": {"description": "the action's input, with {{ expressions }}", **value},
+            "tests": {
+                "type": "array",
+                "items": {"type": "object", "required": ["name", "given"]},
+                "description": "run by hub check: given, and what to expect",
+            },
+        },
+        "$defs": {
+            "value": {
+                "anyOf": [
+                    {"$ref": "#/$defs/text"},
+                    {"type": "object", "additionalProperties": value},
+                    {"type": "array", "items": value},
+                    {"type": ["number", "boolean", "null"]},
+                ]
+            },
+            "text": {
+                "type": "string",
+                "description": f"text, with {{{{ value | filter }}}}; filters: {', '.join(told)}",
+                "examples": [f"{{{{ value | {one} }}}}" for one in told],
+            },
+        },
     }
 
 

@@ -129,7 +129,10 @@ class References:
         return ABSENT if default is None else default
 
     def _file(self, name: str) -> str:
-        path = Path(name).resolve()
+        try:
+            path = Path(name).resolve()
+        except (OSError, ValueError, RuntimeError):  # a NUL in it, or links in a circle
+            raise BadReference("file.missing", "the path in ${file:…} is none") from None
         if not any(path.is_relative_to(root) for root in self._roots):
             roots = ", ".join(map(str, self._roots)) or "none"
             text = f"${{file:{name}}} is outside secrets.file_roots ({roots})"

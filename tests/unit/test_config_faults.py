@@ -66,6 +66,13 @@ def checked(home, text):
     (home / "points.json").write_text('{"type": "object"}')
     (home / "roots").mkdir()
     (home / "roots/link").symlink_to("/etc/hostname")
+    (home / "roots/self").symlink_to(home / "roots/self")
+    deep = '{"items": ' * 5000 + "{}" + "}" * 5000
+    (home / "deep.json").write_text(deep)
+    (home / "list.json").write_text("[]")
+    (home / "lost.json").write_text('{"items": {"$ref": "#/$defs/none"}}')
+    (home / "far.json").write_text('{"items": {"$ref": "https://example.com/other.json"}}')
+    (home / "nested.json").write_text('{"items": ' * 100 + "{}" + "}" * 100)
     for name in ("shared", "more"):
         shutil.copytree(HERE / name, home / name)
     path = home / "config.yaml"

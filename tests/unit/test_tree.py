@@ -222,6 +222,8 @@ BOMBS = {
     "keys in keys": "? " * 400_000,
     "braces": "{" * 500_000,
     "nodes": "[" + "a," * 500_000,
+    "lines of nodes": "k: v\n" * 20_000,
+    "brackets": "[" + "[]," * 20_000 + "]",
     "aliases of aliases": alias_bomb(),
     "levels by aliases": deep_alias(),
     "aliases": "a: &a 1\nb: [" + "*a, " * 51 + "]",
@@ -244,3 +246,6 @@ def test_the_caps_are_exact():
     assert seen("[" * 65 + "]" * 65) == [("yaml.too_big", 1, 65)]
     assert seen("a: &a 1\nb: [" + "*a, " * 50 + "]") == []
     assert seen("x" * (1 << 20)) == []
+    assert seen("[" + "1," * 29_997 + "1]") == []
+    assert seen("[" + "1," * 29_999 + "1]") == [("yaml.too_big", 1, 60_000)]
+    assert seen("[" + "1," * 30_000 + "1]") == [("yaml.too_big", 0, 0)]

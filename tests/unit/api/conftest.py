@@ -170,7 +170,8 @@ def config(tmp_path):
 
 @pytest.fixture
 def api(store, clock, wait_for, rules):
-    types = {"loyalty.points_changed": POINTS}
+    round_about = {"properties": {"a": {"$ref": "#/properties/a"}}}
+    types = {"loyalty.points_changed": POINTS, "loyalty.circular": round_about}
     return Api(
         store=store,
         clock=clock,

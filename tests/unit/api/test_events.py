@@ -45,6 +45,7 @@ BAD = [
     (POINTS | {"data": {}}, "/data", "required"),
     (POINTS | {"data": {"points": 1, "more": 1}}, "/data", "additionalProperties"),
     (POINTS | {"data": []}, "/data", "dict_type"),
+    ({"type": "loyalty.circular", "data": {"a": 1}}, "/data", "circular"),
     (POINTS | {"origin": "replay"}, "/origin", "literal_error"),
     (POINTS | {"id": "evt_1"}, "/id", "extra_forbidden"),
     ({"type": "loyalty.points_changed"}, "/data", "missing"),

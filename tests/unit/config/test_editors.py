@@ -6,9 +6,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from hub import starting
-from hub.config.editors import MAPPING, config
+from hub.config.editors import config, mapping
 from hub.nodes import plain
 from hub.tree import compose
+from mappings.filters import FILTERS
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -53,4 +54,15 @@ def test_slips_are_seen(schema, old, new):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "mappings/library").glob("*.yaml")), ids=str)
 def test_every_shipped_mapping_passes(path):
-    assert list(Draft202012Validator(MAPPING).iter_errors(data(path.read_text()))) == []
+    assert list(Draft202012Validator(mapping()).iter_errors(data(path.read_text()))) == []
+
+
+def test_mappings_are_completed_by_every_filter_the_admins_own_among_them(tmp_path):
+    code = 'def shout(value: str, times: int = 1) -> str:\n    """Cry out."""\n    return value\n'
+    (tmp_path / "filters.py").write_text(code)
+    made = mapping([tmp_path])
+    Draft202012Validator.check_schema(made)
+    offered = made["$defs"]["text"]["examples"]
+    assert len(offered) == len(FILTERS) + 1
+    assert "{{ value | money }}" in offered
+    assert any(one.startswith("{{ value | shout(") for one in offered)

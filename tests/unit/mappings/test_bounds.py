@@ -136,7 +136,7 @@ BODIES = {
     "loops": "map: " + "{$for: a%d in order.x, $value: " * 5 % (1, 2, 3, 4, 5) + "1" + "}" * 5,
     "levels": "map: " + "[" * 45 + "1" + "]" * 45,
     "ifs": "map: " + "{$if: '{{ true }}', $value: " * 45 + "1" + "}" * 45,
-    "file": "map: 1\n" + "# comment\n" * 30_000,
+    "file": "map: 1\n" + "# a longer comment\n" * 15_000,
 }
 
 

@@ -22,7 +22,7 @@ from hub.discovery import available, discover
 endef
 export WARM
 
-.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings roll
+.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings roll wheel
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -91,6 +91,9 @@ fuzz: setup  ## send a million hostile requests to every webhook verifier; ARGS=
 
 flood: setup  ## attack a running hub with half-open connections and bombs; ARGS="--half 500 --goods 1000"
 	$(B)/python -m tests.webhooks.flood $(ARGS)
+
+wheel: setup  ## build dist/shop_hub-VERSION-py3-none-any.whl
+	$(B)/hatchling build -t wheel
 
 lock: setup  ## rewrite the locks from requirements*.in; ARGS=--upgrade takes newer versions of the rest
 	@for f in requirements requirements-dev requirements-uv; do \

@@ -1,10 +1,12 @@
 """Serving: a hub started, bound to its address, and drained when it is told to stop."""
 
 import asyncio
+import os
 import resource
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from hub.app import Hub
 from hub.config import Config
@@ -25,8 +27,10 @@ async def serve(config: Config, read: Callable[[], Config]) -> None:
     async with running(Hub(config, read=read)) as hub:
         url = f"http://{listens.host}:{listens.port}"
         hub.log.info("hub serves", url=url, config=config.hash[:12])
+        tell_supervisor("READY=1")
         with hangups(hub):
             await until_stopped()
+        tell_supervisor("STOPPING=1")
         grace = config.service.shutdown_grace.total_seconds()
         hub.log.info("hub drains", grace_s=grace, node=hub.node)
     hub.log.info("hub stopped")
@@ -114,3 +118,13 @@ async def until_stopped() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     await stopped.wait()
+
+
+def tell_supervisor(how: str) -> None:
+    """Tell systemd how the process stands, where it asks. Source: sd_notify(3)."""
+    where = os.environ.get("NOTIFY_SOCKET", "")
+    if not where:
+        return
+    address = "\0" + where[1:] if where.startswith("@") else where
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.sendto(how.encode(), address)

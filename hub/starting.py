@@ -12,9 +12,9 @@ from hub.doubles import double_of
 from hub.errors import HubError
 from hub.plugin import Connector
 from hub.secrets import Secret
+from hub.shipped import SHIPPED
 from store.crypto import new_key
 
-SHIPPED = Path(__file__).resolve().parent.parent
 USUAL = ("stripe", "hubspot", "sendgrid", "segment")
 BY_HAND = ("http", "inbound", "webhook")
 IGNORED = (".env", "var/", ".hub/")

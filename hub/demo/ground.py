@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from hub.doubles import double
 from hub.secrets import Secret
+from hub.shipped import SHIPPED
 from store.crypto import new_key
 
-SHIPPED = Path(__file__).resolve().parent.parent.parent
 CONFIG = """\
 # Written by `hub demo`, anew each time: everything below runs on this machine alone.
 version: 1

@@ -74,3 +74,11 @@ def test_the_tools_read_the_five_packages():
     tools = PROJECT["tool"]
     assert sorted(tools["mypy"]["packages"]) == list(OURS)
     assert sorted(tools["importlinter"]["root_packages"]) == list(OURS)
+
+
+def test_the_extras_are_tested_with_pinned_versions():
+    extras = PROJECT["project"]["optional-dependencies"]
+    asked = {wanted(line) for bounds in extras.values() for line in bounds}
+    assert asked
+    assert asked <= pins("requirements-dev.in").keys()
+    assert asked.isdisjoint(pins("requirements.lock"))  # the hub runs without

@@ -11,7 +11,6 @@ import sys
 import traceback
 from typing import Any
 
-import structlog
 from pydantic import ValidationError
 
 from hub.errors import HubError
@@ -38,6 +37,8 @@ def setup(*, level: str = "INFO", text: bool = False) -> None:
     Args:
         text: Readable lines instead of JSON, for a person at a terminal.
     """
+    import structlog  # noqa: PLC0415 -- see Logger
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -116,6 +117,24 @@ def redact(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]
     return record
 
 
+class Logger:
+    """A logger that is made when it first has something to say.
+
+    structlog brings a tenth of a second of pretty tracebacks along, and most commands log nothing.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._made: Any = None
+
+    def __getattr__(self, level: str) -> Any:
+        if self._made is None:
+            import structlog  # noqa: PLC0415
+
+            self._made = structlog.stdlib.get_logger(self._name)
+        return getattr(self._made, level)
+
+
 def get(name: str) -> Any:
     """Give a logger."""
-    return structlog.stdlib.get_logger(name)
+    return Logger(name)

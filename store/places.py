@@ -15,8 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.errors import ConfigError, Fault
 from store import engine, feed
-from store.bell import Bell
-from store.postgres_writer import PostgresWriter
 from store.sqlite_writer import SqliteWriter
 from store.writer import Writer
 
@@ -127,6 +125,8 @@ class Server(Place):
     alone = False
 
     def __init__(self, url: URL, changed: asyncio.Event) -> None:
+        from store.bell import Bell  # noqa: PLC0415 -- a driver that SQLite does not need
+
         super().__init__(url, changed)
         self.pool = engine.pooled(url, size=POOL)
         # Behind a pooler a statement is prepared and run on one connection only in a transaction.
@@ -143,6 +143,8 @@ class Server(Place):
 
     def writer(self, **parts: Any) -> Writer:
         """Give one that commits receipts, completions and changes apart."""
+        from store.postgres_writer import PostgresWriter  # noqa: PLC0415
+
         bell = self.bell
         return PostgresWriter(self.pool, wake=bell.ring, ring=bell.ring_others, **parts)
 

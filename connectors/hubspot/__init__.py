@@ -5,8 +5,10 @@ Never search, then create: the search index lags, and two such calls race.
 Source: https://developers.hubspot.com, CRM API, dated paths (2026-03).
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, StringConstraints
@@ -146,7 +148,7 @@ class Hubspot(Connector):
         for kind, (name, label, group) in UNIQUE.items():
             if kind == "contact" and not wanted.customer:
                 continue
-            body = batches.property_body(name, label, group)
+            body = _bodies().property_body(name, label, group)
             try:
                 await call.http.post(self._path("properties", OBJECTS[kind]), json=body)
             except answers.Conflict:
@@ -175,6 +177,10 @@ class Hubspot(Connector):
         return inbound.parse(request)
 
     # -- set-up ----------------------------------------------------------------------------------
+    async def open(self) -> None:
+        """Load what makes bodies, so that no call waits for it."""
+        await asyncio.to_thread(_bodies)
+
     async def check(self) -> list[Check]:
         """Prove the token, each scope, our unique properties and the account's time zone."""
         version = self.settings.api_version
@@ -211,7 +217,7 @@ class Hubspot(Connector):
         """Upsert rows; `links` are our ids, under which the records' ids are kept."""
         if not rows:
             return []
-        body, traces = batches.upsert_body(call.job, by, rows)
+        body, traces = _bodies().upsert_body(call.job, by, rows)
         path = self._path("objects", f"{OBJECTS[kind]}/batch/upsert")
         try:
             answer = await call.http.post(path, json=body)
@@ -233,9 +239,16 @@ class Hubspot(Connector):
         start, end = (OBJECTS[kind] for kind in kinds)
         wanted = list(pairs.values())
         path = self._path("associations", f"{start}/{end}/batch/create")
-        answer = await call.http.post(path, json=batches.association_body(TYPES[kinds], wanted))
+        answer = await call.http.post(path, json=_bodies().association_body(TYPES[kinds], wanted))
         failed = batches.associated(answer, wanted)
         return {n: ItemResult(error=error) for n, error in zip(pairs, failed, strict=True)}
+
+
+def _bodies() -> ModuleType:
+    """Give what makes bodies, loaded when it is first needed."""
+    from connectors.hubspot import bodies  # noqa: PLC0415 -- tens of milliseconds
+
+    return bodies
 
 
 def _contact_row(contact: Contact, by: str) -> batches.Row:

@@ -1,10 +1,11 @@
 """What most commands stand on: the configuration, the store, and how rows are printed."""
 
 import asyncio
+import gc
 import getpass
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -67,6 +68,17 @@ def environment(path: Path) -> dict[str, str]:
     from hub.config.dotenv import environment as beside  # noqa: PLC0415
 
     return beside(path, os.environ)
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Make what stays to the process's end: the collector does not look through it, ever."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @asynccontextmanager

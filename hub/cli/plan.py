@@ -36,14 +36,16 @@ def plan(
     as_json: ground.AsJson = False,
 ) -> None:
     """Replay the last events through the old and the new configuration and compare."""
-    from hub import in_use  # noqa: PLC0415
-    from hub.plan import Findings, Plan  # noqa: PLC0415
-    from hub.routing import Router  # noqa: PLC0415
-
     if new is None and event is None:
         raise typer.BadParameter("name the other configuration, or give --event FILE")
-    running = _read(config)
-    wanted = running if new is None else _read(new)
+    with ground.kept():
+        from hub import in_use  # noqa: PLC0415
+        from hub.plan import Findings, Plan  # noqa: PLC0415
+        from hub.routing import Router  # noqa: PLC0415
+        from store import store as _  # noqa: F401, PLC0415 -- it will be opened
+
+        running = _read(config)
+        wanted = running if new is None else _read(new)
     old, other = Router(() if new is None else running.routes), Router(wanted.routes)
     warnings: list[Fault] = []
     for name in route or ():

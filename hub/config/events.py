@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from hub.config.instances import Class
-from hub.config.vocabulary import Vocabulary
+from hub.config.vocabulary import Vocabulary, json_schema
 from hub.model import Event
 from hub.routing import scope
 from mappings.schemas import Schema, marked
@@ -77,7 +77,7 @@ def gather(
 
     def schema(name: str) -> JsonSchema | None:
         model = emitted.get(name) or offered.get(name)
-        return shop.schema(name) or own.get(name) or (model.model_json_schema() if model else None)
+        return shop.schema(name) or own.get(name) or (json_schema(model) if model else None)
 
     data = dict(shop.events) | {name: name for name in (*own, *emitted)}
     unknown = frozenset(name for name, cls in found.items() if cls is None)

@@ -7,7 +7,7 @@ our files without a word, and its removal deletes ours.
 import importlib.util
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions
 from pathlib import Path
 
 from hub.errors import Fault
@@ -46,7 +46,19 @@ def scattered(homes: Mapping[str, Path | None]) -> list[Fault]:
 def check() -> tuple[Fault, ...]:
     """Find what is wrong with this installation, once in a process."""
     homes = {name: _home(name) for name in PACKAGES}
-    return (*foreign(packages_distributions()), *scattered(homes))
+    return (*foreign(owners()), *scattered(homes))
+
+
+def owners() -> dict[str, list[str]]:
+    """Name the distributions that bring a package of our name, by what they say they installed."""
+    found: dict[str, list[str]] = {}
+    for one in distributions():
+        record = f"\n{one.read_text('RECORD') or one.read_text('SOURCES.txt') or ''}"
+        roots = (one.read_text("top_level.txt") or "").split()
+        for name in PACKAGES:
+            if f"\n{name}/" in record or name in roots:
+                found.setdefault(name, []).append(one.name)
+    return found
 
 
 def _home(name: str) -> Path | None:

@@ -20,6 +20,7 @@ from hub.config.refusals import hollow, refused
 from hub.config.report import Report, dotted, suggest
 from hub.config.sealing import seal
 from hub.config.settings import ConnectorPart, Defaults, Manage, Reconcile, Silence, policy
+from hub.config.vocabulary import json_schema
 from hub.discovery import available, discover
 from hub.effects import Limit
 from hub.nodes import Node, Scalar, Table, nearest, plain
@@ -147,7 +148,7 @@ def inputs(found: Mapping[str, Class | None]) -> Callable[[str], dict[str, Any] 
         if cls is not None
         for spec in cls.actions().values()
     }
-    return lambda name: models[name].model_json_schema() if name in models else None
+    return lambda name: json_schema(models[name]) if name in models else None
 
 
 def instances(

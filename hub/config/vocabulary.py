@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,4 +25,10 @@ class Vocabulary:
     def schema(self, name: str) -> dict[str, Any] | None:
         """Give the JSON Schema behind a schema's name; None where it is not the shop's."""
         model = self.models.get(name)
-        return model.model_json_schema() if model else None
+        return json_schema(model) if model else None
+
+
+@cache
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Give a model's JSON Schema, written once; nobody may change it."""
+    return model.model_json_schema()

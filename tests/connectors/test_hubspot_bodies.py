@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from connectors.hubspot import UNIQUE, batches
+from connectors.hubspot import UNIQUE, bodies
 from connectors.hubspot.inputs import TYPES
 from tests.connectors.hubspot_schemas import OPERATIONS, schema
 
@@ -26,15 +26,15 @@ def faults(path, body):
 
 
 def upsert(rows):
-    return batches.upsert_body("job_1", "email", rows)[0]
+    return bodies.upsert_body("job_1", "email", rows)[0]
 
 
 GOOD = [
     # path, body
     (CONTACTS, upsert([("a@example.com", {})])),
     (CONTACTS, upsert([(f"a{n}@example.com", {"firstname": "Ü‹✓›"}) for n in range(100)])),
-    *[(LINKS, batches.association_body(kind, [("1", "2"), ("3", "4")])) for kind in TYPES.values()],
-    *[(PROPERTY, batches.property_body(*names)) for names in UNIQUE.values()],
+    *[(LINKS, bodies.association_body(kind, [("1", "2"), ("3", "4")])) for kind in TYPES.values()],
+    *[(PROPERTY, bodies.property_body(*names)) for names in UNIQUE.values()],
 ]
 
 
@@ -89,8 +89,8 @@ WRONG = [
             ]
         },
     ),
-    (PROPERTY, batches.property_body("a", "A", "g") | {"type": "text"}),  # a field type
-    (PROPERTY, {k: v for k, v in batches.property_body("a", "A", "g").items() if k != "label"}),
+    (PROPERTY, bodies.property_body("a", "A", "g") | {"type": "text"}),  # a field type
+    (PROPERTY, {k: v for k, v in bodies.property_body("a", "A", "g").items() if k != "label"}),
 ]
 
 
@@ -101,7 +101,7 @@ def test_a_wrong_body_is_caught(path, body):
 
 def test_every_request_of_the_fixtures_fits():
     seen = set()
-    for file in (Path(batches.__file__).parent / "fixtures" / "out").rglob("*.json"):
+    for file in (Path(bodies.__file__).parent / "fixtures" / "out").rglob("*.json"):
         for call in json.loads(file.read_text())["calls"]:
             assert faults(call["path"], call["json"]) == [], file
             seen |= {path for path in SCHEMAS if re.fullmatch(path, call["path"])}
@@ -111,4 +111,4 @@ def test_every_request_of_the_fixtures_fits():
 @pytest.mark.parametrize("given", [{"idd": "1"}, {"object_write_trace": "x"}])
 def test_the_models_refuse_what_they_do_not_know(given):
     with pytest.raises(TypeError):
-        batches.SimplePublicObjectBatchInputUpsert(id="1", properties={}, **given)
+        bodies.SimplePublicObjectBatchInputUpsert(id="1", properties={}, **given)

@@ -32,7 +32,7 @@ from hub.scraping import Scraper, measured
 from hub.standins import StandIns
 from hub.subscribers import CONNECTOR as OUT
 from hub.worker import Worker
-from store import idempotency, sealed
+from store import idempotency, restored, sealed
 from store.store import Store
 from store.tx import Tx
 
@@ -90,6 +90,8 @@ class Hub:
         if (why := await self.store.look(sealed.foreign)) is not None:
             fix = "put back the key this store was sealed with"
             raise ConfigError(Fault(code="store.key", text=why, fix=fix))
+        if await self.store.look(restored.pending) is not None:
+            self.log.warning("held since a restore", until="hub resume --after-restore")
         if self.store.alone:  # the calls of an earlier process, cut short
             await self.store.write(idempotency.release)
         if self.config.outbound != "hold":

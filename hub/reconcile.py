@@ -18,7 +18,7 @@ from hub.perform import Attempt
 from hub.routing import Route
 from hub.runner import Runner
 from hub.warning import Warnings
-from store import settle
+from store import restored, settle
 from store.links import StoredLinks
 from store.tx import Tx
 
@@ -39,6 +39,7 @@ class Reconciler:
         self.store, self.clock = runner.store, runner.clock
         self.log = log.get("reconcile")
         self.warnings = Warnings(self.store)
+        self._restored_at: datetime | None = None
 
     async def forever(self) -> None:
         """Look at every uncertain job each minute."""
@@ -50,7 +51,14 @@ class Reconciler:
                 self.log.exception("reconcile failed")
 
     async def once(self) -> int:
-        """Look at every uncertain job now; give how many were settled."""
+        """Look at every uncertain job now; give how many were settled.
+
+        In a restored store nobody is asked before a person lets calls go out again.
+        """
+        last = await self.store.look(restored.latest)
+        if last is not None and last.released_at is None:
+            return 0
+        self._restored_at = None if last is None else last.at
         await self._review_payments()
         await self.warnings.of_cases(self.clock.now())
         unsure = await self.store.write(settle.unsure)
@@ -75,9 +83,14 @@ class Reconciler:
             return await self._look_up(job)
         route = self.route_of(job.route)
         old = self.clock.now() - (job.first_sent_at or job.created_at) > PATIENCE
+        old = old and not self._from_a_backup(job)
         if route is not None and route.resend and old and not job.key.endswith(RESENT):
             return await self._resend(job)
         return False
+
+    def _from_a_backup(self, job: Job) -> bool:
+        """Say whether most likely it was sent: then only a person has it sent again."""
+        return self._restored_at is not None and job.created_at <= self._restored_at
 
     async def _look_up(self, job: Job) -> bool:
         try:

@@ -1,6 +1,6 @@
 """What a hub does by itself on what runs now, and how often: pull, sync, manage, tidy, tell."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hub import log
 from hub.admission import LOOK, Admission
@@ -13,7 +13,7 @@ from hub.pull import EVERY as PULLING
 from hub.silences import Silences, heard_again
 from hub.syncing import EVERY as SYNCING
 from hub.timers import Timers
-from store import endpoint_secrets, holds, idempotency
+from store import endpoint_secrets, holds, idempotency, restored
 from store.retention import Retention, Terms
 from store.standing import oldest_due
 from store.store import Store
@@ -40,15 +40,15 @@ class Rounds:
         """Have all of them made, each as often as it is due."""
         duties.every(NOTING, self.note_secrets)
         duties.every(LOOK, self.look)
-        duties.every(PULLING, self._pull)
-        duties.every(SYNCING, self._sync)
-        duties.every(PULLING, self._manage)
-        duties.every(MINUTE, self._by_the_clock)
+        duties.every(PULLING, self._once_resumed(self._pull))
+        duties.every(SYNCING, self._once_resumed(self._sync))
+        duties.every(PULLING, self._once_resumed(self._manage))
+        duties.every(MINUTE, self._once_resumed(self._by_the_clock))
         duties.every(MINUTE, self._listen)
         duties.every(MINUTE, self.end_pauses)
         duties.every(REVIEW, self._review)
         duties.every(HOURLY, lambda: self.store.write(idempotency.forget))
-        duties.every(HOURLY, self._match_money)
+        duties.every(HOURLY, self._once_resumed(self._match_money))
         duties.every(HOURLY, self._keep_to_terms)
         duties.every(HOURLY, self._forget_arrivals)
 
@@ -57,6 +57,15 @@ class Rounds:
         bounded = self.running().config.service.limits.backlog_age is not None
         due = await self.store.look(oldest_due) if bounded else None
         self.admission.look((self.clock.now() - due).total_seconds() if due else 0.0)
+
+    def _once_resumed(self, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+        """Have work done, but not in a restored store before a person lets calls go out again."""
+
+        async def unless_held() -> None:
+            if await self.store.look(restored.pending) is None:
+                await work()
+
+        return unless_held
 
     # -- webhooks ----------------------------------------------------------------------------------
     async def note_secrets(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import Text, bindparam, or_, select, text
 
 from hub.model import Job, NewJob
+from store.restored import may_call
 from store.schema import LEASE, Time, accounts, jobs
 from store.tx import Tx, padded
 
@@ -128,6 +129,7 @@ _waits = (
 _OPEN = select(accounts.c.account, accounts.c.held).where(
     accounts.c.account.in_(bindparam("of", expanding=True, type_=Text)),
     accounts.c.paused_at.is_(None),
+    may_call(),
     accounts.c.held_reason.is_(None),
     accounts.c.breaker_since.is_(None),
     or_(accounts.c.paused_until.is_(None), accounts.c.paused_until <= _now),

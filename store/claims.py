@@ -28,6 +28,7 @@ from store import schema
 from store.accounts import leave_probe, on_trial, take_probe
 from store.ceilings import CeilingOf, admit
 from store.jobs import OF_JOB, read_job
+from store.restored import may_call
 from store.schema import MICROSECOND, accounts, jobs
 from store.tx import Tx, padded
 
@@ -206,7 +207,7 @@ _due = (
         .scalar_subquery()
         .label("due_at"),
     )
-    .where(accounts.c.paused_at.is_(None))
+    .where(accounts.c.paused_at.is_(None), may_call())
     .select_from(
         accounts.join(text("(SELECT 0 AS prio UNION ALL SELECT 1 UNION ALL SELECT 2) p"), true())
     )

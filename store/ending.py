@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, delete, insert, select, text, update
+from sqlalchemy import Row, and_, bindparam, case, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from store.schema import HEAD, Int, Time, job_history, jobs
@@ -90,8 +90,13 @@ _next = (
     .scalar_subquery()
 )
 _now = bindparam("now", type_=Time)
+# What never went out has no such time, but where the store was restored from a backup.
+_sent = and_(jobs.c.effect == "unsafe", jobs.c.first_sent_at.is_not(None))
 _PROMOTE = (
     update(jobs)
     .where(jobs.c.id == _next)
-    .values(state="r", due_at=case((jobs.c.due_at > _now, jobs.c.due_at), else_=_now))
+    .values(
+        state=case((_sent, "u"), else_="r"),
+        due_at=case((jobs.c.due_at > _now, jobs.c.due_at), else_=_now),
+    )
 )

@@ -14,9 +14,10 @@ from store import engine, migrate
 ABOUT = "store_copy"
 """The table that says of what this is a copy and how far it went; gone when the move has ended."""
 
-_COUNTED = """SELECT column_name FROM information_schema.columns
+COUNTED = """SELECT column_name FROM information_schema.columns
     WHERE table_name = $1 AND table_schema = current_schema()
       AND pg_get_serial_sequence(quote_ident($1), column_name) IS NOT NULL"""
+"""In which column a table counts, if it does."""
 
 
 class Table(Protocol):
@@ -38,6 +39,19 @@ async def database(url: URL) -> AsyncIterator[Any]:
     Raises:
         HubError: It cannot be reached, or another move goes into it.
     """
+    async with connected(url) as found:
+        if not await found.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", ABOUT):
+            raise HubError("another copy into this database is under way")
+        yield found
+
+
+@asynccontextmanager
+async def connected(url: URL) -> AsyncIterator[Any]:
+    """Give a connection of the driver's own.
+
+    Raises:
+        HubError: The database cannot be reached.
+    """
     dsn = url.difference_update_query([engine.POOLER]).set(drivername="postgresql")
     try:
         found = await asyncpg.connect(
@@ -46,8 +60,6 @@ async def database(url: URL) -> AsyncIterator[Any]:
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
         raise HubError(f"the database cannot be reached: {type(error).__name__}") from error
     try:
-        if not await found.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", ABOUT):
-            raise HubError("another copy into this database is under way")
         yield found
     except (OSError, asyncpg.InterfaceError) as error:
         raise HubError(f"the database went away: {type(error).__name__}; run it again") from error
@@ -134,7 +146,7 @@ async def put(
 async def count_on(database: Any, counters: Mapping[str, int]) -> None:
     """Have every counting table count on where the source had stopped."""
     for name, last in counters.items():
-        column = await database.fetchval(_COUNTED, name)
+        column = await database.fetchval(COUNTED, name)
         if column is not None and last > 0:
             await database.execute(
                 "SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)", name, column, last
@@ -153,10 +165,15 @@ async def end(database: Any, wanted: Mapping[str, int]) -> None:
             raise HubError(f"{name} has {found} rows, its source {count}")
     async with database.transaction():
         # In a file an event's number was its place in the feed: whoever reads on misses none.
-        await database.execute("INSERT INTO feed (place, n) SELECT n, n FROM events ORDER BY n")
+        # What was a server's once has places of its own.
         await database.execute(
-            "SELECT setval(pg_get_serial_sequence('feed', 'place'), greatest(last_value, 1),"
-            " is_called) FROM events_n_seq"
+            "INSERT INTO feed (place, n) SELECT n, n FROM events WHERE NOT EXISTS"
+            " (SELECT 1 FROM feed) AND NOT EXISTS (SELECT 1 FROM feed_waiting) ORDER BY n"
+        )
+        await database.execute(
+            "SELECT setval(pg_get_serial_sequence('feed', 'place'),"
+            " greatest(e.last_value, f.last_value, 1), e.is_called OR f.is_called)"
+            " FROM events_n_seq e, feed_place_seq f"
         )
         await database.execute(f"DROP TABLE {ABOUT}")
         await database.execute("UPDATE alembic_version SET version_num = $1", migrate.heads()[0])

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, not_, or_, select
 
 from store.ceilings import HELD
 from store.jobs import LIVE_STATES
 from store.money_schema import cases
+from store.restored import may_call
 from store.schema import accounts, jobs, route_holds
 from store.tx import Tx
 
@@ -50,10 +51,15 @@ def standing(tx: Tx) -> Standing:
 def oldest_due(tx: Tx) -> datetime | None:
     """Since when has a job been due that nothing holds back, its provider least of all?
 
-    Accounts that are held, paused, rate limited or have an open breaker are not asked.
+    Accounts that are held, paused, rate limited or have an open breaker are not asked, and only
+    the shop's own after a restore.
     """
     halted = select(accounts.c.account).where(
-        or_(accounts.c.paused_until > tx.now, *(column.is_not(None) for column in _HALTS.values()))
+        or_(
+            accounts.c.paused_until > tx.now,
+            not_(may_call()),
+            *(column.is_not(None) for column in _HALTS.values()),
+        )
     )
     mine = select(func.min(jobs.c.due_at)).where(_due, jobs.c.account.not_in(halted))
     row = tx.row(mine)

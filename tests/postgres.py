@@ -130,10 +130,19 @@ def crashable(postgres: Postgres) -> Iterator[Postgres]:
 @pytest.fixture
 def empty_database(postgres: Postgres) -> Iterator[URL]:
     """Give a database of the test's own, without tables."""
-    name = f"hub_empty_{os.getpid()}"
-    asyncio.run(postgres.ask(f"CREATE DATABASE {name}"))
-    yield postgres.named(name)
-    asyncio.run(postgres.ask(f"DROP DATABASE {name} WITH (FORCE)"))
+    yield from _own(postgres, f"hub_empty_{os.getpid()}")
+
+
+@pytest.fixture
+def other_database(postgres: Postgres) -> Iterator[URL]:
+    """Give another, to put there what was in the first."""
+    yield from _own(postgres, f"hub_other_{os.getpid()}")
+
+
+def _own(server: Postgres, name: str) -> Iterator[URL]:
+    asyncio.run(server.ask(f"CREATE DATABASE {name}"))
+    yield server.named(name)
+    asyncio.run(server.ask(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def make_database(server: Postgres) -> URL:

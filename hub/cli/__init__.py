@@ -37,6 +37,9 @@ COMMANDS = {
     "connectors": "list connector types and their quality; pause, resume one; begin a new one",
     "sandbox": "serve the providers' doubles",
     "store": "copy a stopped hub's store from SQLite to PostgreSQL",
+    "backup": "back the store up into a file, beside running hubs",
+    "restore": "restore a backup into an empty store",
+    "resume": "see what would go out after a restore, and let it",
     "migrate": "bring the store up to this release",
 }
 MODULES = {"import": "importing"}  # a module cannot have every name

@@ -7,24 +7,29 @@ import typer
 
 from hub.cli import ground, subscribers
 from hub.errors import HubError
-from hub.model import Json
+from hub.model import Json, rfc3339
 
 COLUMNS = ("name", "type", "paused", "held", "waiting", "ready", "uncertain", "dead")
+RESTORED = "the store was restored: hub resume --after-restore"
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connector's name in config.yaml.")]
 
 
 def status(config: ground.ConfigFile = ground.DEFAULT, as_json: ground.AsJson = False) -> None:
     """List the configured connectors: paused by whom, held why, and what waits."""
     from store.pauses import accounts_shown  # noqa: PLC0415
+    from store.restored import pending  # noqa: PLC0415
 
     read = ground.load(config)
 
     async def work(store: Any) -> list[dict[str, Json]]:
         async with store.read() as connection:
             found = await accounts_shown(connection)
+        last = await store.look(pending)
+        held = {"held_reason": RESTORED, "held_since": rfc3339(last.at)} if last else {}
         return [
             {"name": name, "type": made.type, "paused_in_config": made.paused}
             | found.get(name, {"jobs": {}})
+            | held
             for name, made in read.connectors.items()
         ]
 

@@ -4,6 +4,7 @@ from alembic import context
 
 import store.catalog_schema
 import store.money_schema
+import store.restore_schema
 import store.shop_schema
 import store.subscriber_schema
 import store.webhook_schema  # noqa: F401 -- their tables belong to the same metadata

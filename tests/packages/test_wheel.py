@@ -1,5 +1,6 @@
 """The wheel: all that a hub needs, nothing of the tests, and it plays the demo by itself."""
 
+import hashlib
 import subprocess
 import sys
 import zipfile
@@ -79,3 +80,25 @@ def test_it_plays_the_demo_and_writes_a_configuration(wheel: Path, tmp_path: Pat
     assert begun.returncode == 0, begun.stderr
     checked = away("check", "shop/config.yaml", code=code, home=home)
     assert checked.returncode == 0, checked.stderr
+
+
+def test_s28_a_package_of_another_hash_is_not_installed(wheel: Path, tmp_path: Path) -> None:
+    right = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    wrong = hashlib.sha256(b"another").hexdigest()
+    ended = {hashed: _install(wheel, hashed, tmp_path / hashed[:8]) for hashed in (right, wrong)}
+    assert ended[right].returncode == 0, ended[right].stderr
+    assert (tmp_path / right[:8] / "hub" / "__init__.py").exists()
+    assert ended[wrong].returncode == 1
+    assert "DO NOT MATCH THE HASHES" in ended[wrong].stderr
+    assert not (tmp_path / wrong[:8]).exists()
+
+
+def _install(wheel: Path, hashed: str, to: Path) -> subprocess.CompletedProcess[str]:
+    asked = to.with_suffix(".lock")
+    asked.write_text(f"shop-hub==0.1.0 --hash=sha256:{hashed}\n")
+    pip = [
+        *(sys.executable, "-m", "pip", "--isolated", "install"),
+        *("--no-index", "--no-deps", "--no-compile", "--require-hashes"),
+        *("--find-links", str(wheel.parent), "--target", str(to), "-r", str(asked)),
+    ]
+    return subprocess.run(pip, check=False, capture_output=True, text=True, timeout=60)

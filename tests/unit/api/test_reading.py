@@ -7,7 +7,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from hub.api.endpoint import Query
+from hub.api.app import ENDPOINTS
+from hub.api.endpoint import PUBLIC, Query
 from hub.api.reading import MOST_NODES, decode, join, parse, read_query
 from hub.errors import Refused
 
@@ -131,3 +132,10 @@ def test_good_parameters_are_read():
     request = make_mocked_request("GET", "/v1/orders?limit=7&created%5Bgte%5D=2026-01-01T00:00:00Z")
     made = read_query(Filters, request)
     assert (made.limit, made.since.year) == (7, 2026)
+
+
+def test_s16_no_endpoint_takes_a_field_it_does_not_name():
+    # a form's fields are those of its own schema: tests/unit/api/test_forms.py
+    taking = [e for e in ENDPOINTS if e.takes is not None and e.may != PUBLIC]
+    assert len(taking) > 30
+    assert [e.path for e in taking if e.takes.model_config.get("extra") != "forbid"] == []

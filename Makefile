@@ -80,7 +80,7 @@ check: setup  ## format, lint, types and imports
 	$(B)/mypy
 	$(B)/lint-imports
 
-bench: setup  ## run the benchmarks
+bench: setup  ## run the benchmarks; ARGS="--only whole --rounds 9 --count 4000 --report out" for more of one
 	$(B)/python -m bench $(ARGS)
 
 docs: setup  ## write the generated parts of README and docs/ anew

@@ -1,5 +1,6 @@
 """Interleaved rounds, and what they come to: medians with least and most, as ratios."""
 
+import math
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,11 @@ class Rate:
     def median(self) -> float:
         """Give the middle rate."""
         return statistics.median(self.rates)
+
+    @property
+    def cpu(self) -> float:
+        """Give the middle CPU time of a unit, in ms."""
+        return statistics.median(self.cpu_ms)
 
 
 def turns(cases: Sequence[str], rounds: int) -> Iterator[str]:
@@ -61,4 +67,22 @@ def table(title: str, found: Sequence[Rate], unit: str) -> str:
         spread = f"{min(rate.rates):,.0f}-{max(rate.rates):,.0f}"
         figures = f"{rate.median / base.median:8.3f}{cpu:11.2f}{rate.median:11,.0f}"
         lines.append(f"{rate.name:44}{figures}  {spread}")
+    return "\n".join(lines)
+
+
+def share(base: float, own: float) -> float:
+    """Give the one as a share of the other; not a number where the clock's ticks saw nothing."""
+    return base / own if own else math.nan
+
+
+def shares(title: str, found: Sequence[Rate], unit: str) -> str:
+    """Print cases with the CPU time of a unit, and the first's as a share of it: 1 is as cheap."""
+    base = found[0]
+    heads = f"{'CPU ms':>8}{'share':>7}{'median/s':>10}{'share':>7}"
+    lines = [title, f"{'':48}{heads}  least-most ({unit})"]
+    for rate in found:
+        spread = f"{min(rate.rates):,.0f}-{max(rate.rates):,.0f}"
+        by_wall = rate.median / base.median
+        lines.append(f"{rate.name:48}{rate.cpu:8.3f}{share(base.cpu, rate.cpu):7.3f}"
+                     f"{rate.median:10,.0f}{by_wall:7.3f}  {spread}")  # fmt: skip
     return "\n".join(lines)

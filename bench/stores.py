@@ -25,14 +25,15 @@ async def urls(folder: Path, *names: str) -> AsyncIterator[dict[str, dict[str, s
     """Give URLs of fresh stores, one for each name, by their sort."""
     server = own_server(DURABLE)
     try:
-        there = {name: await _database(server, f"bench_{n}") for n, name in enumerate(names)}
+        there = {name: await database(server, f"bench_{n}") for n, name in enumerate(names)}
         files = {name: f"sqlite:///{folder}/bench_{n}.db" for n, name in enumerate(names)}
         yield {"SQLite": files, "PostgreSQL": there}
     finally:
         server.stop()
 
 
-async def _database(server: Postgres, name: str) -> str:
+async def database(server: Postgres, name: str) -> str:
+    """Make one; give its URL."""
     await server.ask(f"CREATE DATABASE {name}")
     return server.named(name).render_as_string(hide_password=False)
 

@@ -18,6 +18,7 @@ from hub.errors import ConfigError, Fault, HubError, Refused
 from hub.fitted import Fitted, fit
 from hub.gcra import Meter, Quota
 from hub.health import Health
+from hub.heartbeat import Beats
 from hub.http import Outbound
 from hub.ids import new_id
 from hub.model import Job
@@ -31,6 +32,7 @@ from hub.runner import Runner
 from hub.scraping import Scraper, measured
 from hub.standins import StandIns
 from hub.subscribers import CONNECTOR as OUT
+from hub.telling import Teller
 from hub.worker import Worker
 from store import idempotency, restored, sealed
 from store.store import Store
@@ -149,6 +151,15 @@ class Hub:
         if self.config.service.reload == "watch" and self.read is not None:
             self.duties.begin(self.reloads.watch())
         self.rounds.begin(self.duties)
+        self.teller = Teller(
+            self.store,
+            lambda: self.fitted,
+            reloads=self.reloads,
+            gates=self.runner.gates,
+            clock=self.clock,
+        )
+        self._ends.callback(self.teller.begin(self.duties))
+        self.duties.begin(self._beats().forever())
 
     def leave(self) -> None:
         """Say at /readyz that it ends; everything goes on meanwhile."""
@@ -201,6 +212,14 @@ class Hub:
             self.runner.gates,
             pulse=self.pulse,
             reloads=self.reloads,
+            hindered=self._hindrance,
+            clock=self.clock,
+        )
+
+    def _beats(self) -> Beats:
+        return Beats(
+            self.outbound,
+            lambda: self.config.alerts.heartbeat,
             hindered=self._hindrance,
             clock=self.clock,
         )

@@ -17,7 +17,6 @@ from hub.model import Job, NewJob, Outcome
 from hub.perform import Attempt
 from hub.routing import Route
 from hub.runner import Runner
-from hub.warning import Warnings
 from store import restored, settle
 from store.links import StoredLinks
 from store.tx import Tx
@@ -38,7 +37,6 @@ class Reconciler:
         self.runner, self.route_of = runner, route_of
         self.store, self.clock = runner.store, runner.clock
         self.log = log.get("reconcile")
-        self.warnings = Warnings(self.store)
         self._restored_at: datetime | None = None
 
     async def forever(self) -> None:
@@ -60,11 +58,8 @@ class Reconciler:
             return 0
         self._restored_at = None if last is None else last.at
         await self._review_payments()
-        await self.warnings.of_cases(self.clock.now())
         unsure = await self.store.write(settle.unsure)
         settled = [await self._settle(job) for job in unsure]
-        left = [job for job, done in zip(unsure, settled, strict=True) if not done]
-        self.warnings.of_uncertain(left, self.clock.now())
         return sum(settled)
 
     async def _review_payments(self) -> None:

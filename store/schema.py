@@ -211,6 +211,7 @@ jobs = table(
     Index("jobs_wait", "connector", "lane", "id", **only("state = 'w'")),
     Index("jobs_lease", "lease_until", **only("state = 'l'")),
     Index("jobs_unsure", "uid", **only("state = 'u'")),
+    Index("jobs_dead", "connector", "uid", **only("state IN ('d','b')")),
     Index("jobs_event", "event_id"),
     Index("jobs_delivery", "account", "uid", **only(DELIVERY)),
     Index("jobs_inbox", "inbox_id", **only("inbox_id IS NOT NULL")),

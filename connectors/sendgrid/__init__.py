@@ -14,8 +14,8 @@ from pydantic import Field
 from sendgrid.helpers import mail as vendor
 
 from connectors.sendgrid import endpoints, signing
-from connectors.sendgrid.bodies import address, plain_body, template_body
-from connectors.sendgrid.items import Address, Line, PlainMail, TemplateMail
+from connectors.sendgrid.bodies import address, alert_body, plain_body, template_body
+from connectors.sendgrid.items import Address, AlertMail, Line, PlainMail, TemplateMail
 from hub import (
     Ambiguous,
     Answer,
@@ -94,6 +94,11 @@ class SendGrid(Connector):
     async def send(self, call: Call, mail: PlainMail) -> Outcome:
         """Send one mail with its own subject and text."""
         return await self._send(call, plain_body(mail, self._sender(), call.job))
+
+    @action(effect=unsafe, kind="alert", needs=("mail.send",))
+    async def alert(self, call: Call, mail: AlertMail) -> Outcome:
+        """Send the people who run the hub one mail; for `alerts.channels`."""
+        return await self._send(call, alert_body(mail, self._sender(), call.job))
 
     def classify(self, answer: Answer) -> CallError | None:
         """Read when a spent budget is full again; all else is as the tables say."""

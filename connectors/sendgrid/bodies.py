@@ -5,7 +5,7 @@ Source: sendgrid 6.12.5 `sendgrid.helpers.mail`.
 
 from sendgrid.helpers import mail as vendor
 
-from connectors.sendgrid.items import Mail, PlainMail, TemplateMail
+from connectors.sendgrid.items import AlertMail, Mail, PlainMail, TemplateMail
 from hub import Json, Reject
 
 
@@ -25,12 +25,26 @@ def plain_body(mail: PlainMail, sender: vendor.From, job: str) -> dict[str, Json
     """
     made = _envelope(mail, sender, job)
     made.subject = vendor.Subject(mail.subject)
-    try:
-        for kind, text in ((vendor.MimeType.text, mail.text), (vendor.MimeType.html, mail.html)):
-            if text is not None:
-                made.add_content(vendor.Content(kind, text))
-    except vendor.ApiKeyIncludedException as error:
-        raise Reject("the mail's text holds a SendGrid API key") from error
+    for kind, text in ((vendor.MimeType.text, mail.text), (vendor.MimeType.html, mail.html)):
+        if text is not None:
+            _add(made, kind, text)
+    return _plain(made)
+
+
+def alert_body(mail: AlertMail, sender: vendor.From, job: str) -> dict[str, Json]:
+    """Give the request body of one mail to all who are to know.
+
+    Raises:
+        Reject: The SendGrid models see an API key in the text.
+    """
+    made = vendor.Mail(from_email=sender)
+    people = vendor.Personalization()
+    for email in mail.to:
+        people.add_to(address(vendor.To, email, None))
+    people.add_custom_arg(vendor.CustomArg("hub_job", job))
+    made.add_personalization(people)
+    made.subject = vendor.Subject(mail.subject)
+    _add(made, vendor.MimeType.text, mail.text)
     return _plain(made)
 
 
@@ -39,6 +53,13 @@ def address(kind: type[vendor.Email], email: str, name: str | None) -> vendor.Em
     made = kind()
     made.email, made.name = email, name
     return made
+
+
+def _add(made: vendor.Mail, kind: str, text: str) -> None:
+    try:
+        made.add_content(vendor.Content(kind, text))
+    except vendor.ApiKeyIncludedException as error:
+        raise Reject("the mail's text holds a SendGrid API key") from error
 
 
 def _envelope(mail: Mail, sender: vendor.From, job: str) -> vendor.Mail:

@@ -83,6 +83,16 @@ class Mail(BaseModel):
     asm_group: int | None = Field(default=None, ge=1, description="unsubscribe group")
 
 
+class AlertMail(BaseModel):
+    """What the hub tells the people who run it; one mail to all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: list[Address] = Field(min_length=1, max_length=20, json_schema_extra=PERSONAL)
+    subject: Line
+    text: str = Field(min_length=1)
+
+
 class TemplateMail(Mail):
     """A mail whose text is a dynamic template at SendGrid, filled with `data`."""
 

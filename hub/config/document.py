@@ -23,7 +23,7 @@ from hub.errors import Fault
 from hub.nodes import Items, Node, Scalar, Table, fault, walk
 from hub.tree import compose
 
-INCLUDABLE = ("connectors", "routes", "syncs", "forms", "events")
+INCLUDABLE = ("connectors", "routes", "syncs", "alerts", "forms", "events")
 ROOTS = ("/run/secrets",)
 MAX_FILE = 1 << 20
 NOTHING_THERE = frozenset({"env.missing", "file.missing", "vault.failed"})

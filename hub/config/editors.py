@@ -25,7 +25,7 @@ DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)? ?(ms|s|m|h|d)$", "exampl
 SIZE = {"type": "string", "pattern": r"^\d+(\.\d+)? ?(B|KiB|MiB|GiB)$", "examples": ["1MiB"]}
 SHARE = {"type": "string", "pattern": r"^\d+(\.\d+)? ?%$", "examples": ["20%"]}
 ADDRESS = {"type": "string", "pattern": r":\d+$", "examples": ["127.0.0.1:8080"]}
-LISTED = frozenset({"on", "secrets"})
+LISTED = frozenset({"on", "secrets", "when", "to"})
 Schema = dict[str, Any]
 
 

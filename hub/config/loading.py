@@ -2,8 +2,8 @@
 
 The passes, one file each, each on what the one before left whole: read and compose (document) →
 references → secrets (sealing) → shape (parts) → connectors (instances) → own events (declared) →
-mappings (mapped), routes (wiring) and syncs → rules across keys (rules). Every pass runs whatever
-the others found, so that one run shows every fault.
+mappings (mapped), routes (wiring), syncs, alerts (alerted) → rules across keys (rules). Every pass
+runs whatever the others found, so that one run shows every fault.
 """
 
 import hashlib
@@ -15,7 +15,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from hub.alerting import Alerting
 from hub.config import declared, events, filters, install
+from hub.config.alerted import Alerted
 from hub.config.document import Document, read, resolve
 from hub.config.events import Events
 from hub.config.forms import Form
@@ -65,6 +67,7 @@ class Config:
     webhook: ConnectorConfig
     routes: tuple[Route, ...]
     syncs: tuple[Sync, ...] = ()
+    alerts: Alerting = field(default_factory=Alerting)
     forms: Mapping[str, Form] = field(default_factory=dict)
     events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     known: Events = field(default_factory=Events, repr=False, compare=False)
@@ -170,6 +173,8 @@ def _passes(
     words = Words(tree, found, mappings, report)
     routes = Wiring(parts, connectors, known, words, report).routes()
     syncs = Syncs(parts, found, terms.shop, words, report).all()
+    names = {*(r.name for r in parts.routes.values()), *(s.name for s in parts.syncs.values())}
+    alerts = Alerted(parts.alerts, found, frozenset(names), report).all()
     if terms.tests:
         mappings.tested()
     if terms.strict:
@@ -188,6 +193,7 @@ def _passes(
         webhook=subscribers(connectors, parts.defaults),
         routes=routes,
         syncs=syncs,
+        alerts=alerts,
         forms=parts.forms,
         events=own,
         known=known,

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from hub.config.alerts import AlertsPart
 from hub.config.forms import Form
 from hub.config.refusals import EXAMPLES, PATTERNS, refused
 from hub.config.report import Report, dotted, suggest
@@ -40,6 +41,7 @@ class Parts:
     connectors: dict[str, ConnectorPart]
     routes: dict[int, RoutePart]
     syncs: dict[int, SyncPart]
+    alerts: AlertsPart
 
 
 def sealed(tree: Table, report: Report, *, production: bool) -> Table:
@@ -61,6 +63,7 @@ def shape(tree: Table, report: Report) -> Parts:
         connectors=_named(tree, "connectors", ConnectorPart, Name, report),
         routes=_listed(tree, "routes", RoutePart, report),
         syncs=_listed(tree, "syncs", SyncPart, report),
+        alerts=_single(tree, "alerts", AlertsPart, report) or AlertsPart(),
     )
 
 

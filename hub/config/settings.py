@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from hub.config.alerts import AlertsPart
 from hub.config.caps import BreakerKeys, Budget, CeilingKeys
 from hub.config.forms import Form
 from hub.config.part import Part
@@ -316,6 +317,7 @@ class Whole(Head):
     connectors: dict[Name, ConnectorPart] = Field(default_factory=dict)
     routes: tuple[RoutePart, ...] = ()
     syncs: tuple[SyncPart, ...] = ()
+    alerts: AlertsPart = AlertsPart()
 
 
 def policy(*layers: RetryKeys) -> Policy:

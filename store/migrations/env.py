@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import store.alert_schema
 import store.catalog_schema
 import store.money_schema
 import store.restore_schema

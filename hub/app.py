@@ -290,6 +290,7 @@ class Hub:
             keys=store.encryption_keys,
             clock=self.clock,
             served=True,
+            pool=store.pool,
         )
 
     async def _account_of(self, job: Job) -> Account:

@@ -124,11 +124,11 @@ class Server(Place):
 
     alone = False
 
-    def __init__(self, url: URL, changed: asyncio.Event) -> None:
+    def __init__(self, url: URL, changed: asyncio.Event, pool: int = POOL) -> None:
         from store.bell import Bell  # noqa: PLC0415 -- a driver that SQLite does not need
 
         super().__init__(url, changed)
-        self.pool = engine.pooled(url, size=POOL)
+        self.pool = engine.pooled(url, size=pool)
         # Behind a pooler a statement is prepared and run on one connection only in a transaction.
         self.reading = self.pool.execution_options(
             isolation_level="READ COMMITTED" if engine.is_pooled(url) else "AUTOCOMMIT"
@@ -168,6 +168,8 @@ class Server(Place):
         await self.pool.dispose()
 
 
-def place(url: URL, changed: asyncio.Event) -> Place:
-    """Give the place a URL names."""
-    return (File if url.get_backend_name() == "sqlite" else Server)(url, changed)
+def place(url: URL, changed: asyncio.Event, *, pool: int = POOL) -> Place:
+    """Give the place a URL names; `pool` is the most connections to a server, beside the bell's."""
+    if url.get_backend_name() == "sqlite":
+        return File(url, changed)
+    return Server(url, changed, pool)

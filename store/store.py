@@ -17,7 +17,7 @@ from store import claims, engine, inbox, migrate, schema, settle
 from store.claims import Room
 from store.crypto import Cipher
 from store.inbox import Receipt, Received
-from store.places import place
+from store.places import POOL, place
 from store.settle import Completion
 from store.tx import Route, Tx, Undone
 
@@ -32,12 +32,14 @@ class Store:
     short transactions of their own, and the hub sees that something changed.
     """
 
-    def __init__(self, url: str, *, keys: Sequence[Secret], clock: Clock, route: Route) -> None:
+    def __init__(
+        self, url: str, *, keys: Sequence[Secret], clock: Clock, route: Route, pool: int = POOL
+    ) -> None:
         self.url = engine.parse(url)
         self.clock, self.cipher = clock, Cipher(keys)
         self._route = route
         self.changed = asyncio.Event()
-        self.place = place(self.url, self.changed)
+        self.place = place(self.url, self.changed, pool=pool)
         self.writer = self.place.writer(clock=clock, cipher=self.cipher, route=self.route)
 
     @classmethod
@@ -49,13 +51,17 @@ class Store:
         clock: Clock,
         route: Route = lambda _event, _now: (),
         served: bool = False,
+        pool: int = POOL,
     ) -> Self:
         """Open a store, its tables brought up to this release where it is to be served.
+
+        Args:
+            pool: Most connections to PostgreSQL, beside the one that listens.
 
         Raises:
             ConfigError: Another hub serves it, it is of a later release, or a key is no key.
         """
-        store = cls(url, keys=keys, clock=clock, route=route)
+        store = cls(url, keys=keys, clock=clock, route=route, pool=pool)
         if served:
             store.place.take()
         try:

@@ -18,6 +18,7 @@ FIXED: tuple[Path, ...] = (
     ("outbound",),
     *(("service", "limits", name) for name in ("body", "read_within", "connections", "refusals")),
     ("store", "url"),
+    ("store", "pool"),
     ("store", "encryption_keys"),
 )
 

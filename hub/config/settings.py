@@ -127,6 +127,7 @@ class Store(Part):
     """Where everything is kept; the first key encrypts, all decrypt."""
 
     url: Annotated[str, AfterValidator(_store_url)] = "sqlite:///var/hub.db"
+    pool: Annotated[Count, Field(ge=4, le=500)] = 24
     encryption_keys: tuple[Secret, ...]
     retention: Retention = Retention()
 

@@ -33,9 +33,9 @@ async def noted(store: Store) -> set[str]:
         return set((await connection.execute(select(schema.audit.c.what))).scalars())
 
 
-async def opened(url, key) -> Store:
+async def opened(url, key, **how) -> Store:
     dsn = url.render_as_string(hide_password=False)
-    return await Store.open(dsn, keys=[key], clock=SystemClock(), served=True)
+    return await Store.open(dsn, keys=[key], clock=SystemClock(), served=True, **how)
 
 
 @pytest.fixture
@@ -190,6 +190,26 @@ async def test_a_full_pool_is_waited_for_not_failed(store) -> None:
         return n
 
     assert await asyncio.gather(*(store.change(slow, n) for n in range(60))) == list(range(60))
+
+
+async def test_a_pool_is_no_larger_than_it_may_be(crashable_database, crashable, key) -> None:
+    count = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+    most = 0
+
+    def slow(tx: Tx, n: int) -> int:
+        nonlocal most
+        most = max(most, tx.connection.exec_driver_sql(count).scalar_one() + 1)
+        tx.connection.exec_driver_sql("SELECT pg_sleep(0.02)")
+        return n
+
+    store = await opened(crashable_database, key, pool=4)
+    try:
+        told = await asyncio.gather(*(store.change(slow, n) for n in range(60)))
+    finally:
+        await store.close()
+    assert told == list(range(60))
+    assert most <= 4 + 1  # one listens
 
 
 async def test_a_holder_that_idles_delays_its_own_lane_alone(store, crashable, job, clock) -> None:

@@ -105,6 +105,7 @@ async def test_only_what_has_changed_is_made_anew(house: House) -> None:
     [
         ("type: segment", "type: segmnt", "connector.type"),
         ("version: 1", "version: 1\nversion: 1", "yaml.duplicate"),
+        ("  encryption_keys", "  pool: 8\n  encryption_keys", "reload.restart"),
         ("public_url", "lease: 90s, public_url", "reload.restart"),
         ("currencies: [EUR]", "currencies: EUR", "value.type"),
     ],

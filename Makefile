@@ -62,6 +62,9 @@ sim: setup  ## play 100,000 schedules of crashes in virtual time; ARGS="--schedu
 moves: setup  ## copy a store of 20,000 live jobs to PostgreSQL, kill the copy, go on; ARGS="--jobs 2000 --kills 2"
 	$(B)/python -m tests.chaos.moves $(ARGS)
 
+drill: setup  ## lose a store under load, restore it from a backup, let it go on; ARGS="--orders 20 --store postgres"
+	$(B)/python -m tests.e2e.drill $(ARGS)
+
 rotate: setup  ## seal 100,000 rows with a new key beside a hub, kill it, go on; ARGS="--rows 5000 --store postgres"
 	$(B)/python -m tests.chaos.rotation $(ARGS)
 

@@ -3,20 +3,24 @@
 Webhooks are taken and the shop's own jobs done meanwhile; the time ages no job.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, func, not_, or_, select, update
 
 from hub.errors import Refused
-from hub.model import Json
+from hub.model import Json, NewJob
 from hub.retry import KEY_MARGIN
 from store.audit import note
 from store.restore_schema import restores
 from store.schema import MICROSECOND, accounts, cursors, jobs
 from store.tx import Tx
 
+LOST = "its event is from before a restore: it may have been done then"
+REPEATED = ("keyed", "deduped", "unsafe")
+"""The effects of which it matters whether a job was sent before."""
 SHOP = "shop"  # its actions are transactions, not calls
 
 _pending = and_(restores.c.at.is_not(None), restores.c.released_at.is_(None))
@@ -36,6 +40,17 @@ def latest(tx: Tx) -> Row[Any] | None:
 def pending(tx: Tx) -> Row[Any] | None:
     """Give the restore after which nobody was called yet; None where all goes its way."""
     return tx.row(select(restores).where(_pending).order_by(restores.c.n.desc()).limit(1))
+
+
+def doubted(made: Sequence[NewJob]) -> list[NewJob]:
+    """Have jobs of an event from before the restore born dead, where they may have been done.
+
+    What the store knew of them is lost, their keys too: a person tries them again, or does not.
+    """
+    return [
+        replace(job, state="dead", error=job.error or LOST) if job.effect in REPEATED else job
+        for job in made
+    ]
 
 
 def foreseen(tx: Tx, windows: Mapping[tuple[str, str], timedelta]) -> list[dict[str, Json]]:

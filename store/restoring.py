@@ -24,13 +24,12 @@ from store.audit import note
 from store.backup import Check, Told, forget, sync, tables
 from store.crypto import Cipher
 from store.restore_schema import restores
+from store.restored import REPEATED
 from store.schema import EPOCH, MICROSECOND, Time, accounts, cursors, jobs
 from store.settle import resolve_from_events
 from store.tx import Tx
 
 RESTORED = "restored from a backup: it may have been sent since"
-REPEATED = ("keyed", "deduped", "unsafe")
-"""The effects of which it matters whether a job was sent before."""
 GAP = 1_000_000_000
 """How far the feed's numbers jump: those given out after the backup are never given out again."""
 

@@ -13,7 +13,7 @@ from hub.clock import Clock
 from hub.errors import HubError
 from hub.model import Job, Request
 from hub.secrets import Secret
-from store import claims, engine, inbox, migrate, schema, settle
+from store import claims, engine, inbox, migrate, restored, schema, settle
 from store.claims import Room
 from store.crypto import Cipher
 from store.inbox import Receipt, Received
@@ -38,6 +38,7 @@ class Store:
         self.url = engine.parse(url)
         self.clock, self.cipher = clock, Cipher(keys)
         self._route = route
+        self.restored_at: datetime | None = None
         self.changed = asyncio.Event()
         self.place = place(self.url, self.changed, pool=pool)
         self.writer = self.place.writer(clock=clock, cipher=self.cipher, route=self.route)
@@ -71,6 +72,8 @@ class Store:
             raise
         store.writer.start()
         store.place.start(served=served)
+        last = await store.look(restored.latest)
+        store.restored_at = None if last is None else last.at
         return store
 
     @staticmethod
@@ -98,8 +101,10 @@ class Store:
         return self.place.url.database if self.alone else None
 
     def route(self, event: Any, now: datetime) -> Any:
-        """Write an event's jobs by the routes in force."""
-        return self._route(event, now)
+        """Write an event's jobs by the routes in force; none that would repeat what was lost."""
+        made = self._route(event, now)
+        lost = self.restored_at is not None and event.at <= self.restored_at
+        return restored.doubted(made) if lost and event.origin != "replay" else made
 
     def use(self, route: Route) -> None:
         """Put other routes in force."""

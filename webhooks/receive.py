@@ -206,6 +206,9 @@ class Receiver:
 
     def _take(self, door: Door, found: Event, now: datetime, origin: Origin) -> Taken:
         name = door.connector.name
+        believed = door.covered or origin == "backfill"  # what we asked for ourselves
+        if self.store.restored_at is not None and found.at <= self.store.restored_at:
+            origin = "backfill"  # it may have been told before, to the store that was lost
         event = replace(
             found,
             id=new_id("evt", now),
@@ -214,7 +217,6 @@ class Receiver:
             recorded_at=now,
             origin=origin,
         )
-        believed = door.covered or origin == "backfill"  # what we asked for ourselves
         if not believed:
             event = replace(event, job=None, failed=False)
         wanted = not door.events or found.type in door.events

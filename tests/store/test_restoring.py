@@ -121,3 +121,28 @@ async def test_who_reads_the_feed_misses_nothing_and_meets_nothing_twice(store, 
     told = await feed(there, last[0], up_to="evt_new")
     assert [name for _, name in told] == ["evt_new"]
     await there.close()
+
+
+async def test_what_happened_before_the_restore_is_done_again_only_where_that_is_harmless(
+    again, job, clock
+) -> None:
+    there = await again(timedelta(hours=1))
+    restored_at = there.restored_at
+    assert restored_at is not None
+
+    def emit(tx, origin: str, at) -> None:
+        tx.emit(Event(type="shop.order.paid", at=at, data={}, origin=origin))
+
+    there.use(lambda *_: [job(effect=effect) for effect in ("unsafe", "keyed", "upsert")])
+    for origin, at in (
+        ("backfill", restored_at - timedelta(minutes=1)),
+        ("backfill", restored_at + timedelta(minutes=1)),
+        ("replay", restored_at - timedelta(minutes=1)),  # a person wants it
+    ):
+        await there.write(lambda tx, origin=origin, at=at: emit(tx, origin, at))
+    found = await there.look(lambda tx: tx.rows(select(jobs.c.effect, jobs.c.state)))
+    assert sorted(tuple(row) for row in found) == [
+        ("keyed", "d"), ("keyed", "r"), ("keyed", "r"),
+        ("unsafe", "d"), ("unsafe", "r"), ("unsafe", "r"), *[("upsert", "r")] * 3,
+    ]  # fmt: skip
+    await there.close()

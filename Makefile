@@ -22,7 +22,7 @@ from hub.discovery import available, discover
 endef
 export WARM
 
-.PHONY: help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings roll wheel
+.PHONY: outage help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings roll wheel
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -43,6 +43,9 @@ soak: setup  ## kill the hub ten times amid 500 orders; ARGS="--orders 100 --kil
 
 reloads: setup  ## reload a hub a hundred times under load, every third file broken; ARGS="--reloads 30 --seed 1" for less
 	$(B)/python -m tests.e2e.reloading $(ARGS)
+
+outage: setup  ## fail 10,000 jobs of one provider: one message, and one that it is over; on both stores
+	HUB_TEST_OUTAGE=10000 $(B)/python -m pytest -n 0 tests/alerts/test_outage.py -k an_outage --show-capture=no $(ARGS)
 
 model: setup  ## hold the store against a plain model of it, and plant faults; ARGS="--examples 200 --store sqlite"
 	$(B)/python -m tests.model.run $(ARGS)

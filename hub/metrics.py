@@ -97,6 +97,7 @@ halted = _gauge(
 flying = _gauge("calls_in_flight", "Attempts under way on this node.", "connector")
 budget = _gauge("budget_left_ratio", "Part of the tightest budget this node has left.", "connector")
 routes_held = _gauge("route_held", "1 while a route is held above its ceiling.", "route")
+alerts_open = _gauge("alerts_open", "Alerts that were told and stand, by signal.", "signal")
 cases = _gauge("cases_open", "Open cases by kind.", "kind")
 writer_waiting = _gauge("writer_waiting", "Units that wait for the writer.")
 loop_lag = _gauge("loop_lag_seconds", "Worst lag of the event loop in the last seconds.")

@@ -70,6 +70,7 @@ class Scraper:
         metrics.put(metrics.overdue, _ages(found.due.items(), now))
         metrics.put(metrics.halted, ((pair, 1) for pair in found.halted))
         metrics.put(metrics.routes_held, (((route,), 1) for route in found.routes_held))
+        metrics.put(metrics.alerts_open, (((signal,), n) for signal, n in found.alerts.items()))
         metrics.put(metrics.cases, (((kind,), n) for kind, n in found.cases.items()))
 
     def _here(self) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import and_, case, func, not_, or_, select
 
+from store.alert_schema import alerts
 from store.ceilings import HELD
 from store.jobs import LIVE_STATES
 from store.money_schema import cases
@@ -31,6 +32,7 @@ class Standing:
     halted: frozenset[tuple[str, str]]
     routes_held: frozenset[str]
     cases: Mapping[str, int]
+    alerts: Mapping[str, int]
 
 
 def standing(tx: Tx) -> Standing:
@@ -44,6 +46,7 @@ def standing(tx: Tx) -> Standing:
         due=_earliest((row.connector, row.due) for row in rows),
         halted=frozenset(_halted(tx)),
         routes_held=frozenset(row.route for row in tx.rows(held)),
+        alerts={row.signal: row.n for row in tx.rows(_ALERTS)},
         cases={row.kind: row.n for row in tx.rows(open_cases.group_by(cases.c.kind))},
     )
 
@@ -93,6 +96,9 @@ _HALTS = {
     "breaker": accounts.c.breaker_since,
     "paused": accounts.c.paused_at,
 }
+_ALERTS = select(alerts.c.signal, func.count(alerts.c.about.distinct()).label("n")).group_by(
+    alerts.c.signal
+)
 _waits = jobs.c.state.in_(("w", "r", "l"))
 _due = and_(jobs.c.state == "r", jobs.c.prio < HELD)
 _JOBS = select(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from hub import log, neighbours
+from hub import log, neighbours, trace
 from hub.admission import Admission, room_beside
 from hub.api.app import api_app, public_routes
 from hub.api.endpoint import Api
@@ -29,7 +29,7 @@ from hub.reload import Reloads
 from hub.rounds import Rounds
 from hub.routing import Route
 from hub.runner import Runner
-from hub.scraping import Scraper, measured
+from hub.scraping import Scraper, measured, traced
 from hub.standins import StandIns
 from hub.subscribers import CONNECTOR as OUT
 from hub.telling import Teller
@@ -183,7 +183,9 @@ class Hub:
     def application(self) -> web.Application:
         """Give what is served; `start` must have run."""
         limit = self.config.service.limits.body
-        app = web.Application(client_max_size=limit, middlewares=[measured])
+        app = web.Application(
+            client_max_size=limit, middlewares=[measured, traced] if trace.on() else [measured]
+        )
         app.add_routes(
             [
                 web.post("/webhooks/{name}", self._post),

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hub import trace
 from hub.errors import HubError
 
 MASKED = "‹masked›"
@@ -41,6 +42,7 @@ def setup(*, level: str = "INFO", text: bool = False) -> None:
 
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        traced,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(told),
@@ -133,6 +135,13 @@ class Logger:
 
             self._made = structlog.stdlib.get_logger(self._name)
         return getattr(self._made, level)
+
+
+def traced(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Name the trace that a line belongs to."""
+    if (under_way := trace.current()) is not None:
+        record.setdefault("trace_id", under_way.split("-")[1])
+    return record
 
 
 def get(name: str) -> Any:

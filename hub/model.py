@@ -94,6 +94,7 @@ class NewJob:
     Args:
         lane: Jobs of one (connector, lane) keep their order; None means no order.
         payload: The action's input as JSON bytes; None where no mapping could make it.
+        trace: The traceparent it goes on with; None: that of the change that writes it, if any.
         state: `ready`, or how it was born ended: `dead` or `skipped`, with `error` as reason.
     """
 
@@ -114,6 +115,7 @@ class NewJob:
     give_up_at: datetime | None = None
     mapping_hash: str | None = None
     config_hash: str | None = None
+    trace: str | None = None
     state: Literal["ready", "dead", "skipped"] = "ready"
     error: str | None = None
 
@@ -128,6 +130,7 @@ class Job:
         prio: Its class: 0 first attempts, 1 retries, 2 syncs and back-fills.
         until: When its lease ends, as it was claimed.
         probe: It was claimed to try whether its account works again.
+        trace: The traceparent it goes on with.
     """
 
     id: int
@@ -154,6 +157,7 @@ class Job:
     prio: int = 0
     until: datetime | None = None
     probe: bool = False
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from hub import crash, log, metrics, retry
+from hub import crash, log, metrics, retry, trace
 from hub.breaker import Gate, Gates
 from hub.ceiling import recipient_of
 from hub.clock import Clock
@@ -81,6 +81,16 @@ class Runner:
 
     async def run(self, job: Job) -> None:
         """Run one attempt and settle it."""
+        with trace.span(
+            f"{job.connector}.{job.action}",
+            parent=job.trace,
+            hub__job=job.uid,
+            hub__attempt=job.attempt,
+            hub__event=job.event_id or "",
+        ):
+            await self._run(job)
+
+    async def _run(self, job: Job) -> None:
         by_kind = self._shop_job if job.connector == "shop" else self._call_job
         run = self._parse_job if job.action == "inbox.parse" else by_kind
         if job.fault is not None:

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from prometheus_client.exposition import choose_encoder
 
-from hub import metrics
+from hub import metrics, trace
 from hub.breaker import Gate, Gates
 from hub.clock import Clock
 from hub.errors import HubError
@@ -121,3 +121,26 @@ async def measured(request: web.Request, handler: Handler) -> web.StreamResponse
         method = request.method if request.method in _METHODS else "other"
         metrics.requests.labels(method, route, str(status)).inc()
         metrics.request_seconds.labels(route).observe(time.perf_counter() - began)
+
+
+@web.middleware
+async def traced(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell of every request, by its route's pattern; it goes on with the caller's trace."""
+    resource = request.match_info.route.resource
+    route = NO_ROUTE if resource is None else resource.canonical
+    method = request.method if request.method in _METHODS else "other"
+    parent = request.headers.get("traceparent")
+    with trace.span(
+        f"{method} {route}",
+        "server",
+        parent=parent,
+        http__request__method=method,
+        http__route=route,
+    ) as span:
+        try:
+            answer = await handler(request)
+        except web.HTTPException as error:
+            span.note("http.response.status_code", error.status)
+            raise
+        span.note("http.response.status_code", answer.status)
+        return answer

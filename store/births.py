@@ -112,6 +112,7 @@ def _born(tx: Tx, job: NewJob, ident: int, until: datetime) -> Job:
         give_up_at=job.give_up_at,
         prio=job.prio,
         until=until,
+        trace=job.trace or tx.trace,
     )
 
 

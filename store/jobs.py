@@ -90,6 +90,7 @@ def _values(tx: Tx, job: NewJob) -> dict[str, Any]:
         "payload": None if payload is None else tx.seal(payload, "jobs.payload", job.uid),
         "mapping_hash": job.mapping_hash,
         "config_hash": job.config_hash,
+        "trace": job.trace or tx.trace,
         "error": job.error,
     }
 
@@ -105,7 +106,7 @@ OF_JOB = (
     jobs.c.effect, jobs.c.payload, jobs.c.attempt, jobs.c.failures, jobs.c.created_at,
     jobs.c.event_id, jobs.c.inbox_id, jobs.c.route, jobs.c.lane, jobs.c.blocks,
     jobs.c.first_sent_at, jobs.c.give_up_at, jobs.c.body_hash, jobs.c.prio, jobs.c.lease_until,
-    jobs.c.held0,
+    jobs.c.held0, jobs.c.trace,
 )  # fmt: skip
 """What `read_job` reads, in its order."""
 
@@ -118,7 +119,7 @@ def read_job(tx: Tx, row: Sequence[Any], *, held: int | None = None, probe: bool
     # Unpacked at once: a row's columns by name cost as much as the claim's own statement.
     (ident, uid, connector, account, action, key, effect, sealed, attempt, failures, created_at,
      event_id, inbox_id, route, lane, blocks, first_sent_at, give_up_at, body_hash, prio, until,
-     held0) = row  # fmt: skip
+     held0, trace) = row  # fmt: skip
     payload, fault = None, None
     try:
         if sealed is not None:
@@ -130,7 +131,7 @@ def read_job(tx: Tx, row: Sequence[Any], *, held: int | None = None, probe: bool
         effect=effect, payload=payload, fault=fault, attempt=attempt, failures=failures,
         created_at=created_at, event_id=event_id, inbox_id=inbox_id, route=route, lane=lane,
         blocks=bool(blocks), first_sent_at=first_sent_at, give_up_at=give_up_at,
-        body_hash=body_hash, prio=prio, until=until, probe=probe,
+        body_hash=body_hash, prio=prio, until=until, probe=probe, trace=trace,
         held=_NEVER if held is None or held0 is None else timedelta(microseconds=held - held0),
     )  # fmt: skip
 

@@ -170,6 +170,7 @@ class PostgresWriter(Writer):
         tx = self._tx(connection, jobs_last=True, patient=patient)
         try:
             if alone:  # what it raises takes the whole transaction back: no savepoint
+                tx.trace = batch[0].trace
                 [batch[0].result] = batch[0].many(tx, [batch[0].item])
             else:
                 apply(tx, batch)

@@ -178,6 +178,7 @@ def _job_columns() -> list[Column[Any]]:
         data("payload", null=True),
         word("mapping_hash", null=True),
         word("config_hash", null=True),
+        word("trace", null=True),
         word("ref", null=True),
         word("error", null=True),
     ]
@@ -186,7 +187,7 @@ def _job_columns() -> list[Column[Any]]:
 BORN_WITH = (
     "uid", "connector", "account", "action", "route", "event_id", "inbox_id", "lane", "prio",
     "due_at", "created_at", "blocks", "give_up_at", "effect", "key", "payload", "mapping_hash",
-    "config_hash", "error",
+    "config_hash", "trace", "error",
 )  # fmt: skip
 """The columns of a job that are filled when it is written, beside its state."""
 

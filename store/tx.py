@@ -109,6 +109,7 @@ class Tx:
         self._jobs: list[NewJob] = []
         self.births = births
         self.born: list[Job] = []
+        self.trace: str | None = None  # the traceparent its jobs go on with
         self.causation: str | None = (
             None  # what events say they follow from, unless they know better
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from hub import trace
 from hub.clock import Clock
 from hub.errors import HubError, NotStored, Refused
 from store.crypto import Cipher
@@ -39,12 +40,14 @@ class Unit:
 
     Args:
         many: Does the work for any number of units of its sort; gives a result for each.
+        trace: The traceparent of what handed it in.
     """
 
     many: Many
     item: Any
     kind: Kind
     done: asyncio.Future[Any]
+    trace: str | None = None
     result: Any = None
     error: BaseException | None = None
     tries: int = 0
@@ -93,7 +96,7 @@ class Writer(ABC):
         done: asyncio.Future[T] = self._loop.create_future()
         self._since[done] = self._loop.time()
         done.add_done_callback(self._since.__delitem__)
-        self._put(Unit(many, item, kind, done))
+        self._put(Unit(many, item, kind, done, trace.current()))
         # A client that hangs up must not cancel a unit that will be committed.
         return await asyncio.shield(done)
 
@@ -166,7 +169,7 @@ def apply(tx: Tx, units: Sequence[Unit]) -> None:
 
 
 def _change(tx: Tx, unit: Unit) -> None:
-    born = len(tx.born)
+    born, tx.trace = len(tx.born), unit.trace
     try:
         with tx.connection.begin_nested():
             [unit.result] = unit.many(tx, [unit.item])
@@ -175,6 +178,8 @@ def _change(tx: Tx, unit: Unit) -> None:
         tx.drop_jobs()
         tx.unbear(born)
         unit.error = no
+    finally:
+        tx.trace = None
 
 
 def _each(tx: Tx, works: Sequence[Callable[[Tx], T]]) -> list[T]:

@@ -12,7 +12,7 @@ from math import ceil
 
 from aiohttp import web
 
-from hub import crash, log, metrics
+from hub import crash, log, metrics, trace
 from hub.clock import Clock
 from hub.config.instances import WebhookSecret
 from hub.effects import upsert
@@ -228,6 +228,8 @@ class Receiver:
             else find_jobs(name, facts, now=now, event_id=event.id, origin=origin)
         )
         jobs = [*known, *routed]
+        if (under_way := trace.current()) is not None:
+            jobs = [replace(job, trace=under_way) for job in jobs]
         if (why := door.connector.stray(found)) is not None:
             return self._stray(Taken(event=event, jobs=jobs), why, now)
         return Taken(event=event, jobs=jobs)

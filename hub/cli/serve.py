@@ -16,9 +16,10 @@ def serve(config: ground.ConfigFile = ground.DEFAULT) -> None:
 
     from hub import crash, log  # noqa: PLC0415
     from hub.serving import serve as run  # noqa: PLC0415
+    from hub.traces import telling  # noqa: PLC0415
 
     crash.arm()
     loaded = ground.load(config)
     log.setup(text=sys.stderr.isatty())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+    with telling(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
         loop.run(run(loaded, lambda: ground.load(config)))

@@ -25,6 +25,7 @@ from typing import Any, Self
 import aiohttp
 from multidict import CIMultiDict
 
+from hub import trace
 from hub.clock import Clock
 from hub.errors import Ambiguous, CallError, HubError, Reject, Retry
 from hub.http.attempt import AttemptHttp, Timeouts
@@ -188,20 +189,30 @@ class Client(Verbs):
         connect, total = timeouts or self._timeouts
         within = min(within, total)
         limits = aiohttp.ClientTimeout(total=within, connect=min(connect, within))
-        try:
-            async with self._opened().request(
-                ask.method,
-                url,
-                params=ask.params,
-                headers=self._headers(ask),
-                data=_payload(ask.body),
-                allow_redirects=False,
-                timeout=limits,
-                trace_request_ctx=trip,
-            ) as answer:
-                return Received(answer.status, answer.headers, await self._read(answer))
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._failed(error, left=trip.left) from None
+        told = trace.span(
+            ask.method,
+            "client",
+            http__request__method=ask.method,
+            server__address=url.host or "",
+            hub__connector=self.connector.name,
+        )
+        with told as span:
+            try:
+                async with self._opened().request(
+                    ask.method,
+                    url,
+                    params=ask.params,
+                    headers=self._headers(ask),
+                    data=_payload(ask.body),
+                    allow_redirects=False,
+                    timeout=limits,
+                    trace_request_ctx=trip,
+                ) as answer:
+                    span.note("http.response.status_code", answer.status)
+                    return Received(answer.status, answer.headers, await self._read(answer))
+            except (aiohttp.ClientError, OSError) as error:
+                span.fail(type(error).__name__)
+                raise self._failed(error, left=trip.left) from None
 
     async def close(self) -> None:
         """Close the connections, for good."""
@@ -222,6 +233,8 @@ class Client(Verbs):
         headers = CIMultiDict({"Accept": "application/json"})
         headers.update(ask.headers)
         headers["User-Agent"] = AGENT
+        if (under_way := trace.current()) is not None:
+            headers["traceparent"] = under_way
         if self.connector.auth is not None:
             headers.update(self.connector.auth.headers(self.connector.settings))
         return headers

@@ -20,7 +20,7 @@ from store.schema import inbox, job_history
 from store.shop_schema import orders
 from tests.e2e.inside import House, inside
 
-INTERVAL, AT_ONCE = 900, 20
+INTERVAL, AT_ONCE, CALLS = 900, 20, 100
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ async def sell(house: House, numbers: Iterable[int]) -> None:
 
     async def buy() -> None:
         for n in waiting:
-            _, payment = await house.shop.orders(f"silent-{n}@example.com")
+            _, payment = await house.shop.orders(f"silent-{n}@example.com", calls=CALLS)
             await house.shop.pays(payment)
 
     async with asyncio.TaskGroup() as group:

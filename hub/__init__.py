@@ -30,6 +30,7 @@ from hub.errors import (
 from hub.expr import Expr
 from hub.ids import made_at
 from hub.model import (
+    RECURRING,
     Booked,
     Event,
     FactName,
@@ -61,11 +62,11 @@ from hub.plugin import (
 )
 from hub.secrets import Secret
 from hub.sources import Page, source
-from hub.subscriptions import Made, Subscribes, Subscription, Wanted
+from hub.subscriptions import Made, Subscribes, Subscription, Wanted, permitted
 from webhooks import schemes
 
 __all__ = [
-    "NOT_PERSONAL", "PERSONAL",
+    "NOT_PERSONAL", "PERSONAL", "RECURRING",
     "Ambiguous", "Answer", "Auth", "AuthFailed", "Booked", "Call", "CallError", "Capture",
     "Check", "Clock", "ConfigError", "Connector", "ConnectorSettings", "Effect", "Event",
     "Expr", "FactName", "Find", "Http", "HubError", "ItemResult", "Json", "Limit", "Links",
@@ -73,6 +74,6 @@ __all__ = [
     "RateHeaders", "RateLimited", "Refund", "Reject", "Reply", "Request", "Retry", "Secret",
     "SignatureError", "Signing", "Skip", "Subscribes", "Subscription", "Sum", "SystemClock",
     "Url", "Wanted", "action", "basic", "bearer", "deduped", "header", "keyed", "lookup",
-    "made_at", "read_json", "rfc3339", "schemes", "sent_key", "source", "unsafe", "upsert",
-    "write_json",
+    "made_at", "permitted", "read_json", "rfc3339", "schemes", "sent_key", "source", "unsafe",
+    "upsert", "write_json",
 ]  # fmt: skip

@@ -20,6 +20,8 @@ FactName = Literal[
     "withdrawn", "reinstated", "dispute_opened", "dispute_changed", "dispute_closed",
     "checked", "fee", "linked", "checkout_expired", "fraud_warning", "fraud_cleared",
 ]  # fmt: skip
+RECURRING = frozenset({"pending", "action_required", "checked", "dispute_changed"})
+"""Which facts may come again on one ref: there the time tells them apart."""
 MAX_DEPTH = 64
 MAX_NODES = 100_000
 

@@ -7,11 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.effects import Effect, upsert
-from hub.model import Job, NewJob, Origin, PaymentFact, read_json, rfc3339
+from hub.model import RECURRING, Job, NewJob, Origin, PaymentFact, read_json, rfc3339
 from hub.personal import PERSONAL
 from hub.routing import direct_job
 
-RECURRING = frozenset({"pending", "action_required", "checked", "dispute_changed"})
 ATTACHED = {"create_payment": "payment", "create_checkout": "payment", "refund": "refund"}
 
 

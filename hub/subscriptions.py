@@ -3,10 +3,12 @@
 Ours is what leads to our address. Nothing else is touched, and nothing is ever deleted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+from hub.errors import AuthFailed
 from hub.model import Json
 from hub.secrets import Secret
 
@@ -81,6 +83,19 @@ class Subscribes(Protocol):
     async def resubscribe(self, have: Subscription, wanted: Wanted) -> None:
         """Enable an endpoint and mend what is wrong; it goes on hearing what it hears."""
         ...
+
+
+REFUSED = "the key is not accepted at all: revoked, rotated, or mistyped"
+
+
+@asynccontextmanager
+async def permitted(needs: str) -> AsyncIterator[None]:
+    """Say beside each AuthFailed what it takes: another key, or what the key `needs`."""
+    try:
+        yield
+    except AuthFailed as error:
+        why = REFUSED if error.status == 401 else needs
+        raise AuthFailed(f"{error}; {why}", status=error.status) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,23 +5,21 @@ Source: https://www.twilio.com/docs/sendgrid/api-reference/webhooks (v3; read 20
 twilio/sendgrid-oai, tsg_webhooks_v3.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
-from hub import Ambiguous, AuthFailed, Http, Json, Made, Secret, Subscription, Wanted
+from hub import Ambiguous, Http, Json, Made, Secret, Subscription, Wanted, permitted
 
 SETTINGS = "/v3/user/webhooks/event/settings"
 THEIRS = {"spamreport": "spam_report"}  # what an event's switch is called, where not as it is
 SETTLING = ("processed", "delivered", "bounce", "dropped")
 OTHERS = ("friendly_name", "oauth_client_id", "oauth_token_url")
 NAME = "Shop Hub"
-REFUSED = "the key is not accepted at all: revoked, rotated, or mistyped"
 PERMISSION = "the key lacks a scope: user.webhooks.event.settings.read, .create, .update"
 
 
 async def listed(http: Http, events: tuple[str, ...]) -> list[Subscription]:
     """Read all of them."""
-    async with _permitted():
+    async with permitted(PERMISSION):
         found = (await http.get(f"{SETTINGS}/all")).json()
     return [_subscription(one, events) for one in _dict(found).get("webhooks") or ()]
 
@@ -29,7 +27,7 @@ async def listed(http: Http, events: tuple[str, ...]) -> list[Subscription]:
 async def made(http: Http, wanted: Wanted, events: tuple[str, ...]) -> Made:
     """Make one, and have it signed."""
     body = {"enabled": True, "url": wanted.url, "friendly_name": NAME}
-    async with _permitted():
+    async with permitted(PERMISSION):
         answer = await http.post(SETTINGS, json=body | _switches(wanted.events, events))
         ref = str(_dict(answer.json())["id"])
         return Made(ref=ref, secret=await _signed(http, ref))
@@ -39,7 +37,7 @@ async def mended(
     http: Http, have: Subscription, wanted: Wanted, events: tuple[str, ...]
 ) -> None:  # fmt: skip
     """Enable and sign one, and have it hear what is needed beside what it hears."""
-    async with _permitted():
+    async with permitted(PERMISSION):
         now = _dict((await http.get(f"{SETTINGS}/{have.ref}")).json())
         kept = {name: now[name] for name in OTHERS if now.get(name) is not None}
         body = {"enabled": True, "url": have.url} | kept
@@ -74,12 +72,3 @@ def _dict(found: Json) -> dict[str, Json]:
     if not isinstance(found, dict):
         raise Ambiguous("sendgrid: the answer is no object")
     return found
-
-
-@asynccontextmanager
-async def _permitted() -> AsyncIterator[None]:
-    try:
-        yield
-    except AuthFailed as error:
-        why = REFUSED if error.status == 401 else PERMISSION
-        raise AuthFailed(f"{error}; {why}", status=error.status) from error

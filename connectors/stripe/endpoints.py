@@ -5,25 +5,23 @@ version in which an endpoint's events are written.
 Source: https://docs.stripe.com/api/webhook_endpoints, version 2026-10-28.endive (read 2026-11).
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectors.stripe import sdk
-from hub import AuthFailed, Json, Made, Secret, Subscription, Wanted
+from hub import Json, Made, Secret, Subscription, Wanted, permitted
 
 if TYPE_CHECKING:
     from stripe._v1_services import V1Services
 
 ABOUT = "Made by Shop Hub"
-REFUSED = "the key is not accepted at all: revoked, rotated, or mistyped"
 PERMISSION = "the key may not manage webhook endpoints: give it Webhook Endpoints, write"
 
 
 async def listed(v1: "V1Services") -> list[Subscription]:
     """Read all endpoints of the account and mode."""
     listing: Any = v1.webhook_endpoints.list_async
-    async with _permitted():
+    async with permitted(PERMISSION):
         return [_subscription(thing) async for thing in sdk.pages(listing, {})]
 
 
@@ -36,7 +34,7 @@ async def made(v1: "V1Services", wanted: Wanted, key: str) -> Made:
         "description": ABOUT,
     }
     making: Any = v1.webhook_endpoints.create_async
-    async with _permitted():
+    async with permitted(PERMISSION):
         thing = await sdk.read(making(body, {"idempotency_key": key}))
     return Made(ref=thing["id"], secret=Secret(thing["secret"], "endpoint"))
 
@@ -46,7 +44,7 @@ async def mended(v1: "V1Services", have: Subscription, wanted: Wanted) -> None:
     events = sorted(have.events | wanted.events) if have.lacks(wanted.events) else None
     body: dict[str, Json] = {"disabled": False} | ({"enabled_events": events} if events else {})
     mending: Any = v1.webhook_endpoints.update_async
-    async with _permitted():
+    async with permitted(PERMISSION):
         await sdk.read(mending(have.ref, body))
 
 
@@ -65,12 +63,3 @@ def _subscription(thing: Mapping[str, Json]) -> Subscription:
         enabled=thing["status"] == "enabled",
         stuck=stuck,
     )
-
-
-@asynccontextmanager
-async def _permitted() -> AsyncIterator[None]:
-    try:
-        yield
-    except AuthFailed as error:
-        why = REFUSED if error.status == 401 else PERMISSION
-        raise AuthFailed(f"{error}; {why}", status=error.status) from error

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from connectors.stripe.money import from_stripe
-from hub import FactName, Json, PaymentFact, rfc3339
+from hub import RECURRING, FactName, Json, PaymentFact, rfc3339
 
 Object = Mapping[str, Json]
 Reader = Callable[[Object, datetime], Iterable[PaymentFact]]
-RECURRING = frozenset({"pending", "action_required", "checked", "dispute_changed"})
 
 
 def _fact(

@@ -4,14 +4,12 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from hub.model import FactName, Json, Origin, rfc3339
+from hub.model import RECURRING, FactName, Json, Origin, rfc3339
 from hub.shop.events import Cause
 from hub.shop.inputs import MOST_MONEY, Currency, Input, Word
 from store import payments
 from store.aggregates import Stored
 from store.tx import Tx
-
-RECURRING = frozenset({"pending", "action_required", "checked", "dispute_changed"})
 
 
 class RecordPayment(Input):

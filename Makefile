@@ -22,10 +22,10 @@ from hub.discovery import available, discover
 endef
 export WARM
 
-.PHONY: outage help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings roll wheel
+.PHONY: bench-check bench-peers outage help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings roll wheel
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: $(STAMP)  ## make the environment in .venv from the locks; nothing to do while they stay the same
 
@@ -88,6 +88,17 @@ check: setup  ## format, lint, types and imports
 
 bench: setup  ## run the benchmarks; ARGS="--only whole --rounds 9 --count 4000 --report out" for more of one
 	$(B)/python -m bench $(ARGS)
+
+bench-check: setup  ## hold the CPU ratios of this machine against bench/baseline.json
+	$(B)/python -m bench.check $(ARGS)
+
+bench-peers: setup bench/peers/.venv/done  ## give other job engines the same jobs, and kill their workers
+	$(B)/python -m bench.peers $(ARGS)
+
+bench/peers/.venv/done: bench/peers/requirements.txt
+	$(PYTHON) -m venv --clear bench/peers/.venv
+	bench/peers/.venv/bin/pip install -q -r $<
+	@touch $@
 
 docs: setup  ## write the generated parts of README and docs/ anew
 	$(B)/python -m tests.docs.generate

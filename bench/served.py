@@ -163,7 +163,7 @@ class Served:
         """Give the CPU seconds it and its database have used so far."""
         used = _used(psutil.Process(self.pid))
         if self.database is not None and self.counts_database:
-            used += _database_used(self.database)
+            used += database_used(self.database)
         return used
 
     def memory(self) -> float:
@@ -243,7 +243,7 @@ def _used(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _database_used(server: Postgres) -> float:
+def database_used(server: Postgres) -> float:
     """Sum the server's processes; those that ended are in the first one's account."""
     first = psutil.Process(int((server.home / "postmaster.pid").read_text().split()[0]))
     ended = first.cpu_times()

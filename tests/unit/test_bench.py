@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench.check import worse
 from bench.report import Report
 from bench.rounds import Rate, shares
 
@@ -46,3 +47,8 @@ def test_a_report_is_for_people_and_for_machines(tmp_path):
     assert "0.250" in (tmp_path / "report.md").read_text()
     assert json.loads((tmp_path / "report.json").read_text())["cases"]["one"][1]["cpu_ms"] == [2.0]
     assert ET.fromstring((tmp_path / "chart.svg").read_text()).tag.endswith("svg")
+
+
+def test_a_ratio_may_fall_by_a_quarter_and_no_more():
+    assert worse({"jobs": {"SQLite": 0.2}}, {"jobs": {"SQLite": 0.151}}) == []
+    assert worse({"jobs": {"SQLite": 0.2}}, {"jobs": {"SQLite": 0.149}}) != []

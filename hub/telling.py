@@ -19,6 +19,7 @@ from hub.duties import Duties
 from hub.fitted import Fitted
 from hub.reload import Reloads
 from store import alerts as kept
+from store import restored
 from store.store import Store
 from store.troubles import standing
 from store.tx import Tx
@@ -32,6 +33,7 @@ PASSING: dict[Signal, timedelta] = {
     "webhook.differs": timedelta(hours=2),
 }
 """What is told as it happens, and after how long without it is over."""
+HALTING: frozenset[Signal] = frozenset({"connector.held", "budget.spent"})
 SOON = timedelta(days=14)
 LONG_BUDGET = 3600.0
 SAID_BY_ITSELF = frozenset({*PASSING, "webhook.silent", "config.rejected"})
@@ -81,12 +83,17 @@ class Teller:
         )
 
     async def once(self) -> int:
-        """Look at what stands, and tell what is new, more or over; give how often something was."""
+        """Look at what stands, and tell what is new, more or over; give how often something was.
+
+        In a restored store nobody is told before a person lets calls go out again.
+        """
+        if await self.store.look(restored.pending) is not None:
+            return 0
         config = self.running().config
         late = min((w for w in map(_late, config.alerts.rules) if w), default=None)
         told = await self.store.look(kept.told)
         stands = await self.store.look(lambda tx: standing(tx, late=late))
-        found = [*self._own_fault(stands), *self._here(config)]
+        found = self._first_causes([*stands, *self._here(config)])
         if not found and not told:
             return 0
         count, said = await self.store.write(lambda tx: self._fold(tx, found, config))
@@ -95,10 +102,10 @@ class Teller:
             alerts.say(trouble.signal, about=trouble.about, text=text, fix=trouble.next or None)
         return count
 
-    def _own_fault(self, found: Iterable[Trouble]) -> list[Trouble]:
-        """Leave out that jobs are late where they were held: that is told, and they catch up."""
-        found, now = list(found), self.clock.now()
-        self._halted |= {one.connector: now for one in found if one.signal == "connector.held"}
+    def _first_causes(self, found: list[Trouble]) -> list[Trouble]:
+        """Leave out that jobs are late where they had to wait: that is told, and they catch up."""
+        now = self.clock.now()
+        self._halted |= {one.connector: now for one in found if one.signal in HALTING}
         self._halted = {name: at for name, at in self._halted.items() if now - at < PATIENCE}
         return [o for o in found if o.signal != "queue.oldest" or o.connector not in self._halted]
 
@@ -117,7 +124,7 @@ class Teller:
                 next="hub check",
                 until=until,
             )
-        yield from (replace(one, until=until) for one in _expiring(config, now))
+        yield from (replace(one, until=until) for one in expiring(config, now))
         yield from (replace(one, until=until) for one in self._spent(now))
 
     def _spent(self, now: datetime) -> Iterator[Trouble]:
@@ -208,7 +215,7 @@ def _late(rule: Rule) -> timedelta | None:
     return rule.patience if "queue.oldest" in rule.signals else None
 
 
-def _expiring(config: Config, now: datetime) -> Iterator[Trouble]:
+def expiring(config: Config, now: datetime) -> Iterator[Trouble]:
     """Give the connectors of which a webhook secret ends soon."""
     for name, made in config.connectors.items():
         ends = [one.until for one in made.secrets if one.until is not None]

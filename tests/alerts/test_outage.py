@@ -1,11 +1,20 @@
 """However many fail, people are told once, and once that it is over; `make outage` takes 10,000."""
 
 import os
+from datetime import date
+from types import SimpleNamespace
 
 import pytest
 
 from hub import alerts
-from hub.telling import Teller
+from hub.clock import ManualClock
+from hub.config.instances import WebhookSecret
+from hub.errors import Fault
+from hub.reload import Rejected
+from hub.secrets import Secret
+from hub.telling import Teller, expiring
+from store import alerts as kept
+from store.restore_schema import restores
 from tests.alerts.outage import stage
 
 COUNT = int(os.environ.get("HUB_TEST_OUTAGE", "100"))
@@ -157,3 +166,75 @@ async def test_more_dead_after_a_quiet_are_told_again(tmp_path, file_url) -> Non
         await at.look()
         await at.paged(2)
         assert told(at) == [("job.dead", "raised", "crm", 3), ("job.dead", "more", "crm", 6)]
+
+
+async def test_a_refused_configuration_is_told_until_it_is_mended(tmp_path, file_url) -> None:
+    async with stage(tmp_path, file_url) as at:
+        faults = (Fault(code="key.unknown", text="no such key"),) * 2
+        at.hub.reloads.rejected = Rejected(at=at.clock.now(), faults=faults)
+        for _ in range(30):  # on and on, by a node that says so again and again
+            await at.look(30)
+        await at.paged(1)
+        assert told(at) == [("config.rejected", "raised", "config", 2)]
+        at.hub.reloads.rejected = None
+        for _ in range(3):
+            await at.look(40)
+        await at.paged(2)
+        assert told(at)[1:] == [("config.rejected", "over", "config", 2)]
+
+
+LITTLE = "    budget: { limits: [{ calls: 3, per: 2h }] }"
+
+
+async def test_a_spent_budget_is_told_until_there_is_room(tmp_path, file_url) -> None:
+    async with stage(tmp_path, file_url, crm_more=LITTLE) as at:
+        await at.emit(5)
+
+        async def spent() -> bool:
+            return at.world.asked == 3
+
+        await at.until(spent, "three calls were made")
+        await at.look()
+        await at.paged(1)
+        assert told(at) == [("budget.spent", "raised", "crm", 1)]
+
+        async def done() -> bool:
+            await at.look(600)
+            return await at.states() == {}
+
+        await at.until(done, "there was room again")
+        await at.look(120)
+        await at.paged(2)
+        assert told(at)[1:] == [("budget.spent", "over", "crm", 1)]
+
+
+def test_a_secret_that_ends_within_two_weeks_is_named() -> None:
+    ends = {"pay": date(2026, 1, 15), "mail": date(2026, 1, 16), "old": date(2025, 12, 31)}
+    made = {
+        name: SimpleNamespace(secrets=[WebhookSecret(value=Secret("s", "S"), until=until)])
+        for name, until in ends.items()
+    } | {"crm": SimpleNamespace(secrets=[WebhookSecret(value=Secret("s", "S"))])}
+    [found] = expiring(SimpleNamespace(connectors=made), ManualClock().now())
+    assert (found.signal, found.about, found.first) == (
+        "secret.expiring",
+        "pay",
+        "until 2026-01-15",
+    )
+
+
+async def test_a_restored_store_tells_nobody_before_it_is_released(tmp_path, file_url) -> None:
+    async with stage(tmp_path, file_url) as at:
+        at.world.down = 400
+        await at.emit(2)
+        await at.rest()
+        now = at.clock.now()
+        row = {"cut": now, "made_by": "node", "kind": "sqlite", "at": now, "by": "ann"}
+        await at.hub.store.write(lambda tx: tx.run(restores.insert(), row))
+        for _ in range(3):
+            await at.look()
+        assert at.world.pages == []
+        assert await at.hub.store.look(kept.told) == []
+        let = restores.update().values(released_at=at.clock.now())
+        await at.hub.store.write(lambda tx: tx.run(let))
+        await at.look()
+        await at.paged(1)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from bench.buyers import buyers
 from bench.claims import claiming
 from bench.commits import commits
+from bench.costs import costs
 from bench.dead import dead
 from bench.felt import drain, drains, latencies, latency, start, starts
 from bench.ingest import ingest
@@ -52,6 +53,7 @@ CASES = {
     "jobs": Case("Jobs that lie ready, called and ended", "jobs", jobs, shares),
     "whole": Case("End to end: a webhook in, three calls out, three ends kept", "webhooks", whole,
                   shares),
+    "costs": Case("End to end on SQLite, watched and sealed or not", "webhooks", costs, shares),
     "latency": Case("At half of what a hub can do, open loop", "webhook", latency, latencies),
     "slow": Case("Ingest on a slow disk", "webhooks", slow, shares),
     "growth": Case("Ingest beside what is over", "webhooks", growth, shares),

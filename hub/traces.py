@@ -75,7 +75,6 @@ class Otel:
             "internal": api.SpanKind.INTERNAL,
             "client": api.SpanKind.CLIENT,
         }
-        self._joined = api.set_span_in_context
 
     @contextmanager
     def begin(
@@ -88,9 +87,9 @@ class Otel:
         told = self._tracer.start_span(
             name, context, self._kinds[kind], attributes={_dotted(n): v for n, v in fields.items()}
         )
-        carrier: dict[str, str] = {}
-        self._format.inject(carrier, self._joined(told, Context()))
-        begun = _Begun(told, carrier["traceparent"])
+        its = told.get_span_context()
+        traceparent = f"00-{its.trace_id:032x}-{its.span_id:016x}-{its.trace_flags:02x}"
+        begun = _Begun(told, traceparent)
         try:
             yield begun
         finally:

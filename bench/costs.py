@@ -20,6 +20,11 @@ from bench.load import Events
 from bench.rounds import Rate
 
 FEATURES = ("metrics", "logs", "traces", "encryption")
+SAMPLED = "all on, one trace in ten"
+ONE_IN_TEN = {
+    "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+    "OTEL_TRACES_SAMPLER_ARG": "0.1",
+}
 OVERHEAD = 13  # bytes before what is sealed: the key's id and the nonce
 
 
@@ -28,7 +33,7 @@ async def costs(folder: Path, count: int, rounds: int) -> list[Rate]:
     from bench.served import HubServed, Setting  # noqa: PLC0415 -- not where this is a program
     from bench.whole import Rung, _through, begin, ground, measured  # noqa: PLC0415
 
-    cases = {"nothing on": set(FEATURES), "all on": set()}
+    cases = {"nothing on": set(FEATURES), "all on": set(), SAMPLED: set()}
     cases |= {f"all but {one}": {one} for one in FEATURES}
     events = Events()
     async with ground() as (target, _, ends), collector() as told:
@@ -38,6 +43,7 @@ async def costs(folder: Path, count: int, rounds: int) -> list[Rate]:
             hub = HubServed(folder / name, Setting(store=file, port=target.port))
             hub.words = ["-m", "bench.costs", *sorted(off), *hub.words[1:]]
             hub.env |= {} if "traces" in off else {"OTEL_EXPORTER_OTLP_ENDPOINT": told}
+            hub.env |= ONE_IN_TEN if name == SAMPLED else {}
             begin(hub, ends)
             work = partial(_through, events, target, [hub])
             rungs.append(Rung(name=name, served=[hub], work=work))

@@ -19,7 +19,7 @@ async def sentence(place: Yard) -> Verdict:
     unsure = set((await place.books.uncertain()).values())
     verdict.counted |= {
         "events acknowledged as webhooks": len(place.taken),
-        "events acknowledged through the API, each told twice at once": len(place.noted),
+        "events acknowledged through the API": len(place.noted),
         "webhooks without an answer, sent again": place.feed.again,
         "webhooks answered and sent again": place.twice,
         "effects at the provider": effects.total(),

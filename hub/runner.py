@@ -14,9 +14,10 @@ from hub.ceiling import recipient_of
 from hub.clock import Clock
 from hub.effects import Effect, unsafe, upsert
 from hub.errors import NotStored, Reject, Skip
-from hub.model import Job, NewJob, Outcome, PaymentFact
+from hub.model import Job, NewJob, Outcome, PaymentFact, read_json
 from hub.payments import attach_job, fact_jobs, origin_of
 from hub.perform import Account, Attempt, input_of
+from hub.personal import Mask
 from hub.shop.backend import ShopAction
 from hub.verdicts import Verdict, judge
 from store.ceilings import CeilingOf
@@ -279,7 +280,7 @@ class Runner:
             ms=int((self.clock.now() - started).total_seconds() * 1000),
             due_at=verdict.due_at,
             used=verdict.used,
-            error=verdict.error,
+            error=_without_persons(verdict.error, job),
             ref=outcome.ref if outcome else None,
             status=http.status if http else None,
             request_id=http.request_id if http else None,
@@ -325,3 +326,13 @@ class Runner:
         return fact_jobs(
             job.connector, facts, now=now, event_id=job.event_id, job=job.uid, origin=origin
         )
+
+
+def _without_persons(error: str | None, job: Job) -> str | None:
+    """Mask in an error what a provider repeats of the persons in a job's payload.
+
+    It stands in the clear where it is kept, and is shown to whoever may see jobs.
+    """
+    if error is None or not job.payload:
+        return error
+    return str(Mask(read_json(job.payload))(error))

@@ -24,7 +24,7 @@ def events(
     limit: ground.Limit = 50,
     as_json: ground.AsJson = False,
 ) -> None:
-    """List events, newest first."""
+    """List events, newest first; `hub events show` opens the data of one."""
     if ctx.invoked_subcommand is not None:
         return
     from store import reads  # noqa: PLC0415
@@ -34,7 +34,7 @@ def events(
             found = await reads.list_events(
                 connection, store.cipher, types=kind or (), about=about, newest=True, limit=limit
             )
-        return [event for _, event in found]
+        return [{name: it for name, it in e.items() if name != "data"} for _, e in found]
 
     rows = ground.with_store(config, work)
     if not as_json:

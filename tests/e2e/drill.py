@@ -90,7 +90,12 @@ class Drill:
 
         async def buyer() -> None:
             while self.going:
-                await self._buy(next(numbers))
+                try:
+                    await self._buy(next(numbers))
+                except AssertionError as refused:
+                    if "/problems/overloaded" not in str(refused):
+                        raise
+                    await asyncio.sleep(0.5)  # told to come again: nothing was acknowledged
 
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):

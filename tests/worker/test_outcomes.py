@@ -48,6 +48,15 @@ async def test_a_400_is_dead_at_once_with_the_providers_own_words(bench) -> None
     assert "said so" in shown["error"]
 
 
+async def test_a_person_whom_the_provider_names_in_its_refusal_is_masked(bench) -> None:
+    bench.provider.answers = [400]
+    job = bench.job("pay", payload=b'{"name": "said so"}')
+    await bench.put(job)
+    shown = await bench.reaches(job.uid, "dead")
+    assert "said so" not in repr((shown["error"], shown["attempts"]))
+    assert "‹personal›" in shown["error"]
+
+
 async def test_a_cut_mail_is_uncertain_until_the_providers_event_settles_it(bench) -> None:
     bench.provider.answers = ["cut"]
     job = bench.job("mail")

@@ -38,7 +38,6 @@ class Store:
         self.url = engine.parse(url)
         self.clock, self.cipher = clock, Cipher(keys)
         self._route = route
-        self.restored_at: datetime | None = None
         self.changed = asyncio.Event()
         self.place = place(self.url, self.changed, pool=pool)
         self.writer = self.place.writer(clock=clock, cipher=self.cipher, route=self.route)
@@ -73,7 +72,7 @@ class Store:
         store.writer.start()
         store.place.start(served=served)
         last = await store.look(restored.latest)
-        store.restored_at = None if last is None else last.at
+        store.writer.restored_at = None if last is None else last.at
         return store
 
     @staticmethod
@@ -94,6 +93,11 @@ class Store:
     def alone(self) -> bool:
         """Say whether no other hub can serve this store."""
         return self.place.alone
+
+    @property
+    def restored_at(self) -> datetime | None:
+        """Give when it was restored last; None where it never was."""
+        return self.writer.restored_at
 
     @property
     def file(self) -> str | None:

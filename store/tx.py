@@ -87,6 +87,7 @@ class Tx:
             a transaction that holds rows and goes on to others must not hold lanes as well.
         patient: Wait for rows that others hold, instead of leaving them out.
         births: What may be born leased here; None: nothing.
+        restored_at: When the store was restored last; None where it never was.
     """
 
     def __init__(
@@ -99,8 +100,10 @@ class Tx:
         jobs_last: bool = False,
         patient: bool = False,
         births: "Births | None" = None,
+        restored_at: datetime | None = None,
     ) -> None:
         self.connection, self.now, self.cipher, self.route = connection, now, cipher, route
+        self.restored_at = restored_at
         self.jobs_last, self.patient = jobs_last, patient
         self.ways = WAYS[connection.dialect.name]
         self.woken = self.told = False

@@ -22,6 +22,8 @@ from store.crypto import Cipher
 from store.tx import Route, Tx, Undone
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from store.births import Births
 
 MOST_UNITS = 500
@@ -73,6 +75,7 @@ class Writer(ABC):
         self.clock, self.cipher, self.route = clock, cipher, route
         self._wake, self._ring = wake, ring
         self.births: Births | None = None
+        self.restored_at: datetime | None = None
         self._loop = asyncio.get_running_loop()
         self._since: dict[asyncio.Future[Any], float] = {}
 
@@ -129,7 +132,13 @@ class Writer(ABC):
     def _tx(self, connection: Connection, **more: bool) -> Tx:
         now = self.clock.now()
         return Tx(
-            connection, now=now, cipher=self.cipher, route=self.route, births=self.births, **more
+            connection,
+            now=now,
+            cipher=self.cipher,
+            route=self.route,
+            births=self.births,
+            restored_at=self.restored_at,
+            **more,
         )
 
     def _tell(self, units: Iterable[Unit], tx: Tx | None = None) -> None:

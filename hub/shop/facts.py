@@ -36,9 +36,13 @@ class RecordPayment(Input):
     origin: Origin = "live"
 
 
-def cause_of(fact: RecordPayment) -> Cause:
-    """Say why the ledger changes; what was not told live is told with its own time."""
-    at = None if fact.origin == "live" else fact.occurred_at
+def cause_of(tx: Tx, fact: RecordPayment) -> Cause:
+    """Say why the ledger changes; what is no news is told with its own time.
+
+    No news is what was not told live, and what may have been told before the store was restored.
+    """
+    lost = tx.restored_at is not None and fact.occurred_at <= tx.restored_at
+    at = fact.occurred_at if lost or fact.origin != "live" else None
     return Cause(event=fact.event, origin=fact.origin, at=at)
 
 

@@ -21,7 +21,7 @@ def arrived(
     Args:
         row: The payment, its sums worked out with this fact.
     """
-    cause = cause_of(fact)
+    cause = cause_of(tx, fact)
     if rules.late_money == "revive" and order.lifecycle in REVIVABLE and order.placed_at is None:
         try:
             tx.attempt(lambda: revive(tx, order, cause))

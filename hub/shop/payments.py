@@ -51,7 +51,7 @@ def record_payment(tx: Tx, item: RecordPayment, rules: ShopRules) -> dict[str, J
     A fact that is known changes nothing; one that contradicts what is known overwrites nothing
     and opens a case. Facts about a payment no order is known for are kept until one appears.
     """
-    cause = cause_of(item)
+    cause = cause_of(tx, item)
     found = match(tx, item)
     new = write_fact(tx, found.row, item)
     conflict = None if new else contradiction(tx, found.row, item)

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from hub import config as configuration
 from hub.app import Hub
@@ -50,7 +51,7 @@ class House:
         idle = 0
         while idle < 5:
             await self.pass_by(5, step=5)
-            live = await self.count(jobs, jobs.c.state.in_(("ready", "leased", "waiting")))
+            live = await self.count(jobs, jobs.c.state.in_(("r", "l", "w")))
             sending = any(double.sending for double in self.doubles.values())
             idle = 0 if live or sending else idle + 1
 
@@ -72,7 +73,10 @@ class House:
     async def _leased(self) -> int:
         """Count what is committed as leased here, of which an attempt may not have begun yet."""
         mine = jobs.c.lease_owner == self.hub.worker.node
-        return await self.count(jobs, jobs.c.state == "leased", mine)
+        try:
+            return await self.count(jobs, jobs.c.state == "l", mine)
+        except (OSError, DBAPIError):  # the store is away, so nothing begins
+            return 0
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from hub.money import MoneyMatch
 from hub.sandbox import Fault
 from store.money_schema import payment_facts
 from tests.e2e.inside import House, inside
+from tests.e2e.shop import until
 from tests.e2e.test_pull import hub
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -180,6 +181,7 @@ async def test_the_hub_does_it_by_itself_day_by_day(house) -> None:
     await house.pass_by(DAY - 6 * 3600, step=1800)
     assert await cases(house) == []  # five in the morning
     await house.pass_by(2 * 3600, step=1800)
+    await until(lambda: cases(house), "the day was compared")
     assert len(await cases(house)) == 1
 
 

@@ -59,6 +59,7 @@ async def test_a_covered_fact_is_recorded(bench, monkeypatch) -> None:
 async def test_an_uncovered_one_is_asked_for_and_none_of_it_believed(bench, monkeypatch, covers):
     covering(monkeypatch, covers)
     assert await bench.post(body("e1", "e2")) == 200
+    await bench.store.number_feed()
     assert await kept(bench) == [
         ("toy", "retrieve_payment", {"ref": "pay_e1"}),
         ("toy", "retrieve_payment", {"ref": "pay_e2"}),

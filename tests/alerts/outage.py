@@ -94,7 +94,8 @@ class Stage:
                 for n in some:
                     tx.emit(Event(type="erp.tick", at=tx.now, data={"n": n}, connector="erp"))
 
-            await self.hub.store.write(work)
+            async with self._ticking():
+                await self.hub.store.write(work)
 
         self.emitted = count
 
@@ -134,10 +135,25 @@ class Stage:
         """Wait until no job is ready or under way."""
 
         async def met() -> bool:
-            self.clock.advance(0.02)  # as long as it takes: failures of one instant open a breaker
             return not {"r", "l", "w"} & (await self.states()).keys()
 
-        await self.until(met, "all jobs have ended", within=300)
+        async with self._ticking():
+            await self.until(met, "all jobs have ended", within=300)
+
+    @asynccontextmanager
+    async def _ticking(self) -> AsyncIterator[None]:
+        """Let time pass meanwhile: failures of one instant would open a breaker."""
+
+        async def tick() -> None:
+            while True:
+                self.clock.advance(0.002)
+                await asyncio.sleep(0.002)
+
+        ticking = asyncio.create_task(tick())
+        try:
+            yield
+        finally:
+            ticking.cancel()
 
     async def retry_all(self) -> int:
         """Make every dead job ready again, as `hub jobs retry` does."""

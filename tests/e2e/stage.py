@@ -149,13 +149,16 @@ class Hub(Process):
             return list(connection.execute(query, values))
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Give every row of every table but the notes of who used an API key when."""
+        """Give every row of every table but what a hub notes by itself as time goes by."""
         names = [row[0] for row in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: self.rows(f"SELECT * FROM {name}") for name in names if name != "api_keys"}
+        return {name: self.rows(f"SELECT * FROM {name}") for name in names if name not in NOTED}
 
     def listed(self, *words: str) -> list[dict[str, Any]]:
         """Run a listing command for all its rows."""
         return list(json.loads(self.cli(*words, "--json", "--limit", "10000")))
+
+
+NOTED = ("api_keys", "budgets")
 
 
 def command(*words: str) -> list[str]:

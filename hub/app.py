@@ -231,6 +231,8 @@ class Hub:
             with self.admission.carrying(asked):
                 return await self.fitted.receiver.post(asked)
         except Refused as full:
+            if full.code != "overloaded":
+                raise
             after = {"Retry-After": str(full.extra["retry_after"])}
             raise web.HTTPServiceUnavailable(headers=after) from full
 

@@ -10,7 +10,7 @@ from hub.model import Json
 from hub.shop import promotions
 from hub.shop.cart_prices import fits, reckon_cart
 from hub.shop.cart_snapshots import cart_snapshot
-from hub.shop.events import Cause, tell
+from hub.shop.events import Cause, fell_due, tell
 from hub.shop.inputs import Address, Currency, Email, Input, Metadata, Qty, Word
 from hub.shop.promotions import Code
 from hub.shop.rules import ShopRules, invalid, mismatch
@@ -173,9 +173,11 @@ def end_cart(tx: Tx, item: CartDue, rules: ShopRules) -> dict[str, Json]:
         return {"cart": item.cart, "state": None}
     if row.expires_at <= tx.now:
         row = aggregates.change(tx, "cart", row.id, state="expired")
-    elif row.state == "open" and row.email and row.updated_at + rules.abandon_after <= tx.now:
+    elif (
+        row.state == "open" and row.email and (at := row.updated_at + rules.abandon_after) <= tx.now
+    ):
         row = aggregates.change(tx, "cart", row.id, state="abandoned")
-        tell(tx, "shop.cart.abandoned", cart_snapshot(tx, row, rules), Cause())
+        tell(tx, "shop.cart.abandoned", cart_snapshot(tx, row, rules), fell_due(tx, at))
     return {"cart": row.id, "state": row.state}
 
 

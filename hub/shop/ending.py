@@ -9,7 +9,7 @@ from datetime import timedelta
 from hub.model import Json
 from hub.shop import promotions
 from hub.shop.asking import ask_cancel
-from hub.shop.events import Cause, tell
+from hub.shop.events import Cause, fell_due, tell
 from hub.shop.inputs import Input, Word
 from hub.shop.ledger import UNPAID
 from hub.shop.rules import ShopRules
@@ -82,7 +82,7 @@ def _due(row: Stored, tx: Tx) -> bool:
 
 
 def _expire(tx: Tx, row: Stored) -> None:
-    cause = Cause()
+    cause = fell_due(tx, row.expires_at)
     give_back(tx, row.id, cause, state="expired", reason="expired")
     promotions.give_back(tx, row.id)
     row = aggregates.change(tx, "order", row.id, lifecycle="expired", expires_at=None)

@@ -19,6 +19,16 @@ class Cause:
     event: str | None = None
 
 
+def lost(tx: Tx, at: datetime) -> bool:
+    """Say whether what happened then may have been told before the store was restored."""
+    return tx.restored_at is not None and at <= tx.restored_at
+
+
+def fell_due(tx: Tx, at: datetime) -> Cause:
+    """Say why something changes whose time has come: now, or for all we know before a restore."""
+    return Cause(at=at if lost(tx, at) else None)
+
+
 def tell(
     tx: Tx, name: str, snapshot: Mapping[str, Json], cause: Cause, **more: Json
 ) -> None:  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from hub.model import RECURRING, FactName, Json, Origin, rfc3339
-from hub.shop.events import Cause
+from hub.shop.events import Cause, lost
 from hub.shop.inputs import MOST_MONEY, Currency, Input, Word
 from store import payments
 from store.aggregates import Stored
@@ -41,8 +41,8 @@ def cause_of(tx: Tx, fact: RecordPayment) -> Cause:
 
     No news is what was not told live, and what may have been told before the store was restored.
     """
-    lost = tx.restored_at is not None and fact.occurred_at <= tx.restored_at
-    at = fact.occurred_at if lost or fact.origin != "live" else None
+    old = fact.origin != "live" or lost(tx, fact.occurred_at)
+    at = fact.occurred_at if old else None
     return Cause(event=fact.event, origin=fact.origin, at=at)
 
 

@@ -1,12 +1,16 @@
 """The shop's timers, on a real store: what is due is done, once, and one fault stops no other."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import select
 
 from hub.clock import ManualClock
 from hub.secrets import Secret
 from hub.shop.backend import Shop
 from hub.timers import Timers
 from store.crypto import new_key
+from store.schema import events
 from store.store import Store
 from tests.unit.shop.conftest import RULES
 
@@ -73,3 +77,37 @@ async def test_one_fault_stops_no_other(store, monkeypatch):
     monkeypatch.setattr(SHOP, "actions", broken)
     store.clock.advance(30 * 60)
     assert (await Timers(store, SHOP).once())["expire_order"] == 1
+
+
+async def told_at(store, *names):
+    async with store.read() as connection:
+        found = await connection.execute(select(events.c.type, events.c.occurred_at))
+        return {row.type: row.occurred_at for row in found if row.type in names}
+
+
+@pytest.mark.parametrize("restored", [False, True])
+async def test_what_a_lost_store_may_have_told_is_told_with_its_own_time(store, restored):
+    variant = {"sku": "MUG", "prices": [PRICE], "on_hand": 5}
+    await do(store, "create_product", title="Mug", variants=[variant])
+    sold, left = await cart(store, 1), await cart(store, 2)
+    await do(store, "complete_cart", cart=sold["id"], expected_total=PRICE)
+    began = store.clock.now()
+    store.clock.advance(5 * 3600)
+    paid_at = began + timedelta(minutes=1)
+    if restored:
+        store.writer.restored_at = store.clock.now() - timedelta(minutes=5)
+    assert (await Timers(store, SHOP).once())["end_cart"] == 1
+    made = await do(store, "complete_cart", cart=left["id"], expected_total=PRICE)
+    await do(
+        store, "record_payment", connector="stripe", fact="captured", payment="pi_1", ref="pi_1",
+        order=made["order"]["id"], occurred_at=paid_at.isoformat(), **PRICE,
+    )  # fmt: skip
+    names = ("shop.order.expired", "shop.cart.abandoned", "shop.order.paid")
+    told = await told_at(store, *names)
+    now = dict.fromkeys(names, store.clock.now())
+    own = {
+        "shop.order.expired": began + timedelta(minutes=30),
+        "shop.cart.abandoned": began + RULES.abandon_after,
+        "shop.order.paid": paid_at,
+    }
+    assert told == (own if restored else now)

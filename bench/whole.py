@@ -33,6 +33,7 @@ class Rung:
     Args:
         before: What is done before each turn, and not counted.
         times: How often as many units it does: the clock of a process ticks every 10 ms.
+        base: The line that it is a share of; the table's first where it names none.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Rung:
     work: Work
     before: Work | None = None
     times: int = 1
+    base: str = ""
 
 
 @asynccontextmanager
@@ -65,7 +67,8 @@ async def measured(rungs: list[Rung], count: int, rounds: int) -> list[Rate]:
         took, used = await _turn(by_name[name], units)
         wall[name].append(units / took)
         cpu[name].append(used / units * 1000)
-    return [Rate(name=n, rates=tuple(wall[n]), cpu_ms=tuple(cpu[n])) for n in by_name]
+    return [Rate(name=name, rates=tuple(wall[name]), cpu_ms=tuple(cpu[name]), base=rung.base)
+            for name, rung in by_name.items()]  # fmt: skip
 
 
 async def _turn(rung: Rung, count: int) -> tuple[float, float]:

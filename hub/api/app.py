@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
+from functools import partial
 
 from aiohttp import web
 
@@ -68,7 +69,7 @@ def public_routes(version: str, current: Callable[[], Config]) -> list[web.Route
     """
     return [
         web.get("/problems/{code}", problems.page, name="problem"),
-        *docs.routes(openapi.document(ENDPOINTS, version), current),
+        *docs.routes(partial(openapi.document, ENDPOINTS, version), current),
     ]
 
 

@@ -41,11 +41,13 @@ class Held(NamedTuple):
     fields: list[Field]
 
 
-def routes(document: Mapping[str, Any], current: Callable[[], Config]) -> list[web.RouteDef]:
+def routes(
+    document: Callable[[], Mapping[str, Any]], current: Callable[[], Config]
+) -> list[web.RouteDef]:
     """Serve the document, the page and its style.
 
     Args:
-        document: The endpoints; what `current` has of events and actions is added.
+        document: Writes the endpoints; what `current` has of events and actions is added.
     """
     written = Written(document)
 
@@ -77,9 +79,9 @@ class Texts(NamedTuple):
 
 
 class Written:
-    """Writes document and page, anew only where another configuration is in force."""
+    """Writes document and page when asked; anew only where another configuration is in force."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Callable[[], Mapping[str, Any]]) -> None:
         self._document = document
         self._texts: Texts | None = None
 
@@ -87,7 +89,7 @@ class Written:
         """Give what is served of a configuration."""
         texts = self._texts
         if texts is None or texts.config is not config:
-            whole = published.into(self._document, config)
+            whole = published.into(self._document(), config)
             texts = Texts(config, write_json(whole), _render(whole, config))
             self._texts = texts
         return texts

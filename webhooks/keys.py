@@ -6,14 +6,17 @@ SignatureError leaves.
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from hub.errors import SignatureError
+
+if TYPE_CHECKING:  # 3 MB, which only a hub that is told of certificates pays
+    from cryptography import x509
+    from cryptography.x509.verification import Store
 
 SMALLEST_RSA = 2048
 LARGEST_CHAIN, MOST_BETWEEN = 64 << 10, 8
@@ -122,7 +125,7 @@ def _ed25519_private(seed: bytes) -> ed25519.Ed25519PrivateKey:
 
 
 # -- RSA with a certificate ------------------------------------------------------------------------
-def rsa_sha256(certificate: x509.Certificate, signature: bytes, message: bytes) -> None:
+def rsa_sha256(certificate: "x509.Certificate", signature: bytes, message: bytes) -> None:
     """Raise unless an RSA PKCS #1 v1.5 signature with SHA-256 is good for a certificate's key.
 
     Raises:
@@ -155,7 +158,7 @@ def rsa_sha256_sign(private_key: bytes, message: bytes) -> bytes:
     return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
 
-def certificate_of(pem: bytes, *, now: float, names: tuple[str, ...]) -> x509.Certificate:
+def certificate_of(pem: bytes, *, now: float, names: tuple[str, ...]) -> "x509.Certificate":
     """Read the first certificate of a PEM text that is valid now and bears one of these names.
 
     Its issuer is not asked: a certificate that an admin handed in is trusted as a secret is. One
@@ -164,6 +167,8 @@ def certificate_of(pem: bytes, *, now: float, names: tuple[str, ...]) -> x509.Ce
     Raises:
         SignatureError: unsupported (no certificate, outside its dates, or of another name).
     """
+    from cryptography import x509  # noqa: PLC0415
+
     try:
         found = x509.load_pem_x509_certificate(pem[max(pem.find(_CERTIFICATE), 0) :])
         named = set(_names(found)) & {name.lower() for name in names}
@@ -176,12 +181,15 @@ def certificate_of(pem: bytes, *, now: float, names: tuple[str, ...]) -> x509.Ce
     return found
 
 
-def chain(pem: bytes, roots: bytes, *, now: float, name: str) -> x509.Certificate:
+def chain(pem: bytes, roots: bytes, *, now: float, name: str) -> "x509.Certificate":
     """Give a PEM chain's first certificate, the server's own, if it ends at one of the roots.
 
     Raises:
         SignatureError: unsupported (unreadable, expired, of another name, or of another root).
     """
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.x509.verification import PolicyBuilder, VerificationError  # noqa: PLC0415
+
     try:
         leaf, *between = x509.load_pem_x509_certificates(pem[:LARGEST_CHAIN])
         at = datetime.fromtimestamp(now, UTC)
@@ -193,8 +201,11 @@ def chain(pem: bytes, roots: bytes, *, now: float, name: str) -> x509.Certificat
 
 
 @lru_cache(maxsize=8)
-def _trusted(roots: bytes) -> Store:
+def _trusted(roots: bytes) -> "Store":
     """Read roots once: a machine's own bundle has over a hundred."""
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.x509.verification import Store  # noqa: PLC0415
+
     return Store(x509.load_pem_x509_certificates(roots))
 
 
@@ -215,8 +226,10 @@ def certificate_url(url: bytes, hosts: tuple[str, ...]) -> str:
     return text
 
 
-def _names(certificate: x509.Certificate) -> list[str]:
+def _names(certificate: "x509.Certificate") -> list[str]:
     """Give a certificate's names in lower case: the alternative ones, else its common name."""
+    from cryptography import x509  # noqa: PLC0415
+
     try:
         kind = x509.SubjectAlternativeName
         found = certificate.extensions.get_extension_for_class(kind).value

@@ -6,8 +6,6 @@ from datetime import timedelta
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -19,8 +17,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import CoreSchema
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from connectors.http.settings import HeaderName, Part, fields_of
 from hub import Connector, Effect, Json, deduped, keyed, unsafe, upsert
@@ -55,6 +51,9 @@ def _unused(name: str) -> str:
 
 
 def _schema(schema: dict[str, Json]) -> dict[str, Json]:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 -- most actions declare no schema
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
@@ -156,6 +155,9 @@ class Body(RootModel[dict[str, Json]]):
         """Check it against the schema; the fault names the place and the rule, not the value."""
         if not self.declared.keys() - {"type", "required"}:  # as where no schema is declared
             return self._whole()
+        from jsonschema.exceptions import best_match  # noqa: PLC0415 -- see _schema
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
         try:
             found = best_match(self._checker().iter_errors(self.root))
         except Unresolvable as error:
@@ -174,6 +176,9 @@ class Body(RootModel[dict[str, Json]]):
     @classmethod
     @cache
     def _checker(cls) -> Any:
+        from jsonschema import Draft202012Validator  # noqa: PLC0415 -- see _schema
+        from referencing import Registry  # noqa: PLC0415
+
         return Draft202012Validator(cls.declared, registry=Registry())  # no reference is fetched
 
     @classmethod

@@ -6,9 +6,7 @@ The feed holds the shop's events and its own types, never a provider's raw data.
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from jsonschema import Draft202012Validator
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from referencing import Registry
 
 from hub.api import once, paging
 from hub.api.endpoint import EVERYONE, SHOP, Answer, Ask, Endpoints, Query
@@ -121,6 +119,9 @@ def check_type(ask: Ask, name: str, where: Mapping[str, str]) -> None:
 
 def _faults(schema: Mapping[str, Json], data: Json) -> Iterator[Json]:
     """Say where data breaks its schema, without repeating what was sent."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 -- few declare types of their own
+    from referencing import Registry  # noqa: PLC0415
+
     checker = Draft202012Validator(schema, registry=Registry())  # reaches out for no other schema
     for error in checker.iter_errors(data):
         rule = str(error.validator)

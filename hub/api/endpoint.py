@@ -47,7 +47,7 @@ class Reloads(Protocol):
 class Query(BaseModel):
     """The parameters of a URL; an unknown one is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # at first use
 
 
 class NoQuery(Query):

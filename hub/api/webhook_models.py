@@ -22,7 +22,7 @@ def _key(text: str) -> str:
 class Input(BaseModel):
     """A body; an unknown field is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # at first use
 
 
 class NewEndpoint(Input):

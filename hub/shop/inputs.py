@@ -23,7 +23,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 class Input(BaseModel):
     """An action's input: nothing in it is ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # at first use
 
 
 def _bounded(money: Sum) -> Sum:

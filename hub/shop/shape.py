@@ -6,4 +6,4 @@ from pydantic import BaseModel, ConfigDict
 class Snapshot(BaseModel):
     """Part of an event's data; what may be unknown is absent, never null."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)  # at first use

@@ -14,6 +14,7 @@ from hub.silences import Silences, heard_again
 from hub.syncing import EVERY as SYNCING
 from hub.timers import Timers
 from store import endpoint_secrets, holds, idempotency, restored
+from store.forgetting import erase_again
 from store.retention import Retention, Terms
 from store.standing import oldest_due
 from store.store import Store
@@ -125,5 +126,6 @@ class Rounds:
     async def _keep_to_terms(self) -> None:
         """Let go what `store.retention` keeps no longer."""
         terms = Terms(**dict(self.running().config.store.retention))
+        await erase_again(self.store, now=self.clock.now(), within=terms.payloads)
         gone = await Retention(self.store, terms, self.clock).once()
         self.log.info("retention ran", **{k.replace(" ", "_"): n for k, n in gone.items()})

@@ -7,8 +7,9 @@ for a provider.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, update
+from sqlalchemy import ColumnElement, Select, and_, delete, update
 
 from hub.errors import Refused
 from hub.model import read_json, write_json
@@ -36,22 +37,26 @@ class KeyedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """An answer as it was given; `body` is JSON without secrets."""
+    """An answer as it was given; `body` is JSON without secrets, `subject` the id it tells of."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    subject: str = ""
 
 
 def begin(tx: Tx, call: KeyedCall) -> Kept | None:
     """Take the key, or give the answer that was given under it.
 
     Raises:
-        Refused: The key belongs to another request, or its first call still runs.
+        Refused: The key belongs to another request, its first call still runs, or its answer went
+            with the person it told of.
     """
     if _take(tx, call):
         return None
     row = tx.row(idempotency.select().where(_of(call)))
+    if row is not None and row.status != RUNNING and not row.body:
+        raise Refused("answer_erased", "it was done; who it told of has been forgotten since")
     if row is None or row.fingerprint != call.fingerprint:
         raise Refused("idempotency_key_reused", "the first call had another body")
     if row.status != RUNNING:
@@ -69,6 +74,7 @@ def finish(tx: Tx, call: KeyedCall, kept: Kept) -> None:
         "status": kept.status,
         "headers": write_json(dict(kept.headers)),
         "body": tx.seal(kept.body, "idempotency.body", _place(call)),
+        "subject": kept.subject or None,
     }
     tx.run(update(idempotency).where(_of(call)).values(values))
 
@@ -81,6 +87,12 @@ def release(tx: Tx) -> int:
     over = tx.now - LOCKED_FOR
     waiting = update(idempotency).where(idempotency.c.status == RUNNING)
     return tx.run(waiting.where(idempotency.c.created_at > over).values(created_at=over))
+
+
+def erase(tx: Tx, subjects: Select[Any]) -> None:
+    """Take out the answers that tell of these; their keys stay taken."""
+    theirs = and_(idempotency.c.subject.in_(subjects), idempotency.c.status != RUNNING)
+    tx.run(update(idempotency).where(theirs).values(fingerprint=b"", headers=b"{}", body=b""))
 
 
 def forget(tx: Tx) -> int:

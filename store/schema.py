@@ -231,13 +231,7 @@ job_history = table(
     at("ended_at"),
     Index("history_event", "event_id"),
     Index("history_recent", "ended_at"),
-    Index(
-        "history_delivery",
-        "account",
-        "uid",
-        sqlite_where=text(DELIVERY),
-        postgresql_where=text(DELIVERY),
-    ),
+    Index("history_delivery", "account", "uid", **only(DELIVERY)),
     counted=True,
 )
 
@@ -349,8 +343,10 @@ idempotency = table(
     data("fingerprint"),
     number("status"),
     data("headers"),
-    data("body"),
+    data("body"),  # sealed; empty while the call runs, and once the person it told of is forgotten
     at("created_at"),
+    word("subject", null=True),  # the id of what was changed
+    Index("idempotency_subject", "subject", **only("subject IS NOT NULL")),
 )
 
 api_keys = table(

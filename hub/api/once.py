@@ -98,7 +98,12 @@ def _commit(tx: Tx, asked: Change) -> Answer | Kept:
 
 def _finish(tx: Tx, done: tuple[KeyedCall, Answer]) -> None:
     call, answer = done
-    kept = Kept(status=answer.status, headers=answer.all_headers(), body=write_json(answer.body))
+    kept = Kept(
+        status=answer.status,
+        headers=answer.all_headers(),
+        body=write_json(answer.body),
+        subject=answer.subject,
+    )
     idempotency.finish(tx, call, kept)
 
 
@@ -111,7 +116,7 @@ async def _settled(ask: Ask, then: Then, first: Answer) -> Answer:
             raise
         made = problems.document(refusal, instance=ask.request.path, request_id=ask.request_id)
         kind = {"Content-Type": problems.MEDIA_TYPE}
-        return Answer(status=made["status"], body=made, headers=kind)
+        return Answer(status=made["status"], body=made, headers=kind, subject=first.subject)
 
 
 async def _replay(ask: Ask, kept: Kept) -> Answer:

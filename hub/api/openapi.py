@@ -21,7 +21,7 @@ ALWAYS = (
 CHANGING = (
     "too_large", "unsupported_media_type", "request_timeout", "not_stored",
     "overloaded",
-    "idempotency_key_reused", "idempotency_key_in_progress",
+    "idempotency_key_reused", "idempotency_key_in_progress", "answer_erased",
 )  # fmt: skip
 TAKEN: Literal["validation"] = "validation"
 GIVEN: Literal["serialization"] = "serialization"

@@ -55,6 +55,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "amount_exceeds_captured": Kind(409, "More than can be refunded"),
     "case_resolved": Kind(409, "The case is resolved"),
     "idempotency_key_in_progress": Kind(409, "The first call with this key still runs", 2),
+    "answer_erased": Kind(410, "The answer went with the person it told of"),
     "version_conflict": Kind(412, "It has changed since it was read"),
     "too_large": Kind(413, "The body is too large"),
     "unsupported_media_type": Kind(415, "The body must be plain application/json"),

@@ -14,7 +14,7 @@ from hub.shop.inputs import Email, Input, Metadata, Word
 from hub.shop.rules import ShopRules
 from hub.shop.snapshots import order_view
 from hub.shop.versions import ANY, Match
-from store import aggregates, customers
+from store import aggregates, customers, forgetting
 from store.aggregates import Stored
 from store.tx import Tx
 
@@ -104,7 +104,7 @@ def anonymise(tx: Tx, ident: str) -> dict[str, Json]:
     if row.status == "anonymised":
         return {"customer": customer_snapshot(row)}
     instead = f"{row.id}@anonymised.invalid"
-    customers.erase(tx, row.id, email=row.email, instead=instead)
+    forgetting.erase(tx, row.id, email=row.email, instead=instead)
     nobody: dict[str, Any] = dict.fromkeys(("first_name", "last_name", "phone", "locale"))
     unsaid = dict.fromkeys(("consent_status", "consent_source", "consent_at", "external_ref"))
     gone = {"email": instead, "status": "anonymised", "metadata": {}}

@@ -21,21 +21,25 @@ NOT_PERSONAL: dict[str, Any] = {MARK: False}
 """For a field's or a model's: no personal data belongs there."""
 NAMES = frozenset({
     "email", "phone", "mobilephone", "firstname", "lastname", "fullname", "street", "street2",
-    "address", "address1", "address2", "zip", "postcode", "postalcode", "city", "ip", "ipaddress",
-    "birthday", "dateofbirth",
+    "address", "address1", "address2", "addressline1", "addressline2", "phonenumber",
+    "zip", "postcode", "postalcode", "city", "ip", "ipaddress", "birthday", "dateofbirth",
 })  # fmt: skip
-"""Names of fields that tell of a person, in small letters and without hyphens."""
+"""Names of fields that tell of a person, their words joined, in small letters."""
 _MAYBE = frozenset({"name", "company", "recipient"})  # a person's in an event, a product's outside
 _SHORTEST = 2
+_WORDS = re.compile(r"[A-Z]*[a-z0-9]+|[A-Z]+")
 
 
 def is_personal(name: str) -> bool:
-    """Say whether a field of this name tells of a person.
+    """Say whether a field of this name tells of a person: the whole of it, or how it ends.
 
-    >>> is_personal("firstName"), is_personal("first_name"), is_personal("sku")
+    >>> is_personal("firstName"), is_personal("receipt_email"), is_personal("sku")
     (True, True, False)
+    >>> is_personal("membership"), is_personal("email_template")
+    (False, False)
     """
-    return name.replace("_", "").replace("-", "").lower() in NAMES
+    words = _WORDS.findall(name)
+    return any("".join(words[start:]).lower() in NAMES for start in range(len(words)))
 
 
 class Mask:

@@ -11,7 +11,7 @@ app = ground.new("Bring the store up to this release.")
 
 @app.command()
 def migrate(config: ground.ConfigFile = ground.DEFAULT) -> None:
-    """Run the migrations the store lacks; a running hub must be stopped first."""
+    """Run the migrations the store lacks; a hub on SQLite must be stopped first."""
     from store.store import Store  # noqa: PLC0415
 
     before, after = asyncio.run(Store.migrate(ground.load(config).store.url))

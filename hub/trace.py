@@ -5,14 +5,13 @@ query, a path with values, a header, a payload or a person.
 Source: W3C Trace Context (traceparent); OpenTelemetry semantic conventions for HTTP, stable.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, Token
 from typing import Literal, Protocol
 
 Kind = Literal["server", "internal", "client"]
 Field = str | int
-_under_way: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 class Span(Protocol):
@@ -28,14 +27,24 @@ class Span(Protocol):
     def fail(self, why: str) -> None:
         """Say that it came to nothing; a word of ours, never a message."""
 
+    def end(self) -> None:
+        """Say that it is over."""
+
 
 class Spans(Protocol):
     """Begins spans and tells of them when they end."""
 
     def begin(
-        self, name: str, kind: Kind, parent: str | None, fields: Mapping[str, Field]
-    ) -> AbstractContextManager[Span]:
-        """Begin one; `parent` is a traceparent, and may be hostile."""
+        self, name: str, kind: Kind, parent: str | Span | None, fields: Mapping[str, Field]
+    ) -> Span:
+        """Begin one.
+
+        Args:
+            parent: A span of its own, or a traceparent, which may be hostile.
+
+        Returns:
+            The parent itself, where neither is told of.
+        """
 
 
 class _Silent:
@@ -45,8 +54,29 @@ class _Silent:
 
     def fail(self, why: str) -> None: ...
 
+    def end(self) -> None: ...
 
-_SILENT = _Silent()
+
+class _Meanwhile:
+    """Has a span be what is under way, and ends it."""
+
+    __slots__ = ("_before", "_span")
+    _before: Token[Span | None]
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span:
+        self._before = _under_way.set(self._span)
+        return self._span
+
+    def __exit__(self, *_: object) -> None:
+        _under_way.reset(self._before)
+        self._span.end()
+
+
+_under_way: ContextVar[Span | None] = ContextVar("span", default=None)
+_NOBODY: AbstractContextManager[Span] = nullcontext(_Silent())
 _spans: Spans | None = None
 
 
@@ -63,20 +93,16 @@ def on() -> bool:
 
 def current() -> str | None:
     """Give the traceparent of what is under way; None where nothing is traced."""
-    return _under_way.get()
+    span = _under_way.get()
+    return None if span is None else span.traceparent
 
 
-@contextmanager
 def span(
     name: str, kind: Kind = "internal", *, parent: str | None = None, **fields: Field
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """Tell of what goes on meanwhile; it follows from `parent`, else from what is under way."""
     if _spans is None:
-        yield _SILENT
-        return
-    with _spans.begin(name, kind, parent or current(), fields) as begun:
-        token = _under_way.set(begun.traceparent)
-        try:
-            yield begun
-        finally:
-            _under_way.reset(token)
+        return _NOBODY
+    above = _under_way.get()
+    begun = _spans.begin(name, kind, parent or above, fields)
+    return nullcontext(begun) if begun is above else _Meanwhile(begun)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,21 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 
 from hub import config as configuration
 from hub import trace, traces
 from hub.app import Hub
 from hub.errors import ConfigError
+from hub.otlp import encoded
 from hub.serving import running
 from hub.shop.vocabulary import VOCABULARY
+from hub.spans import Otel
 from store.keys import create_key
 from tests.chaos.nodes import Setting
 from tests.e2e.stage import free_port
@@ -35,14 +40,21 @@ CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CANARY = "canary7f3a"
 
 
+@contextmanager
+def listening(exporter: InMemorySpanExporter, sampler: Sampler | None = None) -> Iterator[None]:
+    provider = TracerProvider(sampler, shutdown_on_exit=False)
+    trace.use(Otel(provider, SimpleSpanProcessor(exporter)))
+    try:
+        yield
+    finally:
+        trace.use(None)
+
+
 @pytest.fixture
 def told() -> Iterator[InMemorySpanExporter]:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.use(traces.Otel(provider))
-    yield exporter
-    trace.use(None)
-    provider.shutdown()
+    exporter = InMemorySpanExporter()
+    with listening(exporter):
+        yield exporter
 
 
 class Provider:
@@ -152,6 +164,79 @@ async def test_a_parent_that_is_none_begins_a_trace_of_its_own(
     assert span.parent is None
 
 
+class Asked(Sampler):
+    """Answers as the test says; counts how often it is asked."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision, self.times = decision, 0
+
+    def should_sample(self, *_: Any, attributes: Any = None, **__: Any) -> SamplingResult:
+        self.times += 1
+        return SamplingResult(self.decision, attributes)
+
+    def get_description(self) -> str:
+        return "asked"
+
+
+@pytest.mark.parametrize(
+    ("decision", "flags", "spans"),
+    [(Decision.RECORD_AND_SAMPLE, "03", 5), (Decision.DROP, "02", 0)],
+)
+async def test_whether_a_trace_is_told_is_asked_once_and_holds_for_every_attempt(
+    tmp_path: Path, decision: Decision, flags: str, spans: int
+) -> None:
+    exporter, sampler, provider = InMemorySpanExporter(), Asked(decision), Provider(503)
+    with listening(exporter, sampler):
+        async with house(tmp_path, provider) as its:
+            await its.webhook("one")
+            await called(provider, 2)
+    assert sampler.times == 1
+    assert len(exporter.get_finished_spans()) == spans
+    assert {seen[-2:] for seen in provider.seen} == {flags}
+    assert len({seen.split("-")[1] for seen in provider.seen}) == 1  # a trace all the same
+
+
+async def test_a_callers_trace_that_is_not_told_is_not_told_here(
+    told: InMemorySpanExporter, tmp_path: Path
+) -> None:
+    provider = Provider()
+    async with house(tmp_path, provider) as its:
+        await its.note("one", traceparent=CALLER[:-2] + "00")
+        await called(provider)
+    assert not told.get_finished_spans()
+    [seen] = provider.seen
+    assert seen.split("-")[1::2] == [CALLER.split("-")[1], "00"]
+
+
+def test_what_goes_on_in_an_untold_trace_still_has_its_name() -> None:
+    with (
+        listening(InMemorySpanExporter(), ALWAYS_OFF),
+        trace.span("x", parent=CALLER[:-2] + "00") as span,
+        trace.span("y", "client") as inner,
+    ):
+        inner.note("http.response.status_code", 200)
+        inner.fail("TimeoutError")
+        assert trace.current() == span.traceparent == CALLER[:-2] + "00"
+    assert trace.current() is None
+
+
+def test_spans_are_written_as_the_exporter_itself_writes_them(told: InMemorySpanExporter) -> None:
+    with (
+        trace.span("POST /v1/events", "server", parent=CALLER, http__route="/v1/events"),
+        trace.span("ledger.book", hub__attempt=2**40, hub__event=""),
+        trace.span("POST", "client", server__address="‹é›") as call,
+    ):
+        call.note("http.response.status_code", 503)
+        call.fail("TimeoutError")
+    with trace.span("bare", parent="nonsense"):
+        pass
+    spans = told.get_finished_spans()
+    assert len(spans) == 4
+    ours = ExportTraceServiceRequest.FromString(encoded(spans))
+    assert ours == encode_spans(spans)
+    assert ExportTraceServiceRequest.FromString(encoded([])) == encode_spans([])
+
+
 async def test_no_query_no_header_and_no_payload_is_told(
     told: InMemorySpanExporter, tmp_path: Path
 ) -> None:
@@ -188,6 +273,7 @@ def test_nothing_of_opentelemetry_is_imported_without() -> None:
 
 def test_asked_for_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(traces.ENDPOINTS[0], "http://127.0.0.1:1")
+    monkeypatch.delitem(sys.modules, "hub.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(ConfigError, match="traces are asked for"), traces.telling():
         pass

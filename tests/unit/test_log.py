@@ -4,7 +4,9 @@ import io
 import json
 import logging
 import sqlite3
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -48,6 +50,20 @@ def test_a_line_is_json_with_its_message_and_fields(lines) -> None:
 def test_what_is_private_is_masked(lines, fields) -> None:
     log.get("x").info("call failed", **fields)
     assert CANARY not in json.dumps(lines())
+
+
+def test_a_line_that_cannot_be_written_fails_nobody() -> None:
+    code = "from hub import log; log.setup(); log.get('x').info('job settled'); print('went on')"
+    words = [sys.executable, "-c", code]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=full, text=True)
+    assert done.stdout == "went on\n"
+
+
+def test_what_is_below_the_level_is_not_written(lines) -> None:
+    log.get("x").debug("job settled")
+    logging.getLogger("aiohttp.access").info("a line of its own")
+    assert lines() == []
 
 
 def test_a_librarys_record_passes_the_same_mask(lines) -> None:

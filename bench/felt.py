@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.load import Events, Target, closed, delivered, steady
 from bench.rounds import turns
-from bench.served import ACCOUNTS, HubServed, Setting
+from bench.served import HubServed, Setting
 from bench.waits import Wait
 from bench.whole import SQLITE, WARMING, ground, hubs
 
@@ -116,50 +116,4 @@ def starts(title: str, found: Sequence[Start], unit: str) -> str:
                              ("MB loaded", one.loaded)):  # fmt: skip
             spread = f"{min(values):.2f}-{max(values):.2f}"
             lines.append(f"{one.name + ': ' + name:48}{statistics.median(values):9.2f}  {spread}")
-    return "\n".join(lines)
-
-
-# -- a backlog under budgets -----------------------------------------------------------------------
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drained:
-    """An account's backlog: the calls a second that its budget allows, and those that were made."""
-
-    name: str
-    allowed: int
-    made: float
-
-
-SPAN = 12.0
-ALLOWED = dict(zip(ACCOUNTS, (20, 50, 80), strict=True))
-
-
-async def drain(folder: Path, count: int, rounds: int) -> list[Drained]:
-    """Have a backlog for three accounts, each with a budget, and see how fast it goes."""
-    events = Events()
-    found = []
-    async with ground() as (target, server, ends):
-        made = await hubs(folder, server, ends, "drain", port=target.port, paused=True,
-                          calls=ALLOWED)  # fmt: skip
-        backlog = max(count, int(max(ALLOWED.values()) * (SPAN + 3)))
-        for store, hub in made.items():
-            await closed([hub.port], events.signed(backlog))
-            came: dict[str, list[float]] = {name: [] for name in ALLOWED}
-            target.heard = lambda asked, came=came: came[
-                asked[5 : asked.find(b" ", 5)].decode()
-            ].append(time.perf_counter())
-            hub.pause(False)
-            await asyncio.sleep(SPAN + 3)
-            hub.pause(True)
-            for name, allowed in ALLOWED.items():
-                begun = came[name][0] + 1.5  # the first second's worth comes at once
-                within = sum(1 for at in came[name] if begun <= at < begun + SPAN - 2)
-                found.append(Drained(name=f"{store}: {name}", allowed=allowed,
-                                     made=within / (SPAN - 2)))  # fmt: skip
-    return found
-
-
-def drains(title: str, found: Sequence[Drained], unit: str) -> str:
-    """Print what was made of what was allowed."""
-    lines = [title, f"{'':48}{'allowed/s':>10}{'made/s':>9}{'share':>7}"]
-    lines += [f"{d.name:48}{d.allowed:10}{d.made:9.1f}{d.made / d.allowed:7.3f}" for d in found]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.rounds import Rate, share
+from bench.rounds import Rate, base_of, share
 
 LIBRARIES = ("aiohttp", "uvloop", "sqlalchemy", "asyncpg", "msgspec")
 ROW, WIDE, LABEL = 18, 820, 420
@@ -65,7 +65,7 @@ class Report:
             if rates:
                 yield title, None
             for rate in rates:
-                found = share(rates[0].cpu, rate.cpu)
+                found = share(base_of(rate, rates).cpu, rate.cpu)
                 yield f"   {rate.name}", None if math.isnan(found) else found
 
 

@@ -5,20 +5,27 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
 
 Work = Callable[[], Awaitable[int]]
+Step = TypeVar("Step")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """Units per second of one case over all rounds."""
+    """Units per second of one case over all rounds.
+
+    Args:
+        base: The case that it is a share of; the first of its table where it names none.
+    """
 
     name: str
     rates: tuple[float, ...]
     cpu_ms: tuple[float, ...]
+    base: str = ""
 
     @property
     def median(self) -> float:
@@ -31,15 +38,17 @@ class Rate:
         return statistics.median(self.cpu_ms)
 
 
-def turns(cases: Sequence[str], rounds: int) -> Iterator[str]:
-    """Name every case once a round, forth and back, so that a busy machine meets all alike.
-
-    Where somebody looks, a bar shows how far it is.
-    """
-    order = [n for turn in range(rounds) for n in (cases if turn % 2 == 0 else reversed(cases))]
+def shown(steps: Sequence[Step], what: str) -> Iterator[Step]:
+    """Give the steps; where somebody looks, a bar shows how far it is."""
     console = Console(stderr=True)
-    shown = {"console": console, "disable": not console.is_terminal, "transient": True}
-    yield from track(order, "measuring", **shown)  # type: ignore[arg-type] # as it takes them
+    how = {"console": console, "disable": not console.is_terminal, "transient": True}
+    yield from track(steps, what, **how)  # type: ignore[arg-type] # as it takes them
+
+
+def turns(cases: Sequence[str], rounds: int) -> Iterator[str]:
+    """Name every case once a round, forth and back, so that a busy machine meets all alike."""
+    order = [n for turn in range(rounds) for n in (cases if turn % 2 == 0 else reversed(cases))]
+    return shown(order, "measuring")
 
 
 async def interleave(cases: Mapping[str, Work], rounds: int) -> list[Rate]:
@@ -75,13 +84,18 @@ def share(base: float, own: float) -> float:
     return base / own if own else math.nan
 
 
+def base_of(rate: Rate, found: Sequence[Rate]) -> Rate:
+    """Give the case of its table that one is a share of."""
+    return next((one for one in found if one.name == rate.base), found[0])
+
+
 def shares(title: str, found: Sequence[Rate], unit: str) -> str:
-    """Print cases with the CPU time of a unit, and the first's as a share of it: 1 is as cheap."""
-    base = found[0]
+    """Print cases with the CPU time of a unit, and its base's as a share of it: 1 is as cheap."""
     heads = f"{'CPU ms':>8}{'share':>7}{'median/s':>10}{'share':>7}"
     lines = [title, f"{'':48}{heads}  least-most ({unit})"]
     for rate in found:
         spread = f"{min(rate.rates):,.0f}-{max(rate.rates):,.0f}"
+        base = base_of(rate, found)
         by_wall = rate.median / base.median
         lines.append(f"{rate.name:48}{rate.cpu:8.3f}{share(base.cpu, rate.cpu):7.3f}"
                      f"{rate.median:10,.0f}{by_wall:7.3f}  {spread}")  # fmt: skip

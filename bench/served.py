@@ -108,12 +108,14 @@ class Served:
     """A process that serves on loopback.
 
     Args:
-        words: What Python runs.
+        words: What its program runs.
         database: The server that it uses.
 
     Attributes:
         counts_database: The server's work is counted with it.
     """
+
+    program = sys.executable
 
     def __init__(
         self, words: Sequence[str], home: Path, *, port: int, ready: str, env: Mapping[str, str],
@@ -129,7 +131,7 @@ class Served:
         begun = time.perf_counter()
         with self.log.open("ab") as log:
             self._running = subprocess.Popen(
-                [sys.executable, *self.words], cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL,
+                [self.program, *self.words], cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log,
             )  # fmt: skip
         while not _answers(f"http://127.0.0.1:{self.port}{self.ready}"):

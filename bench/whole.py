@@ -33,6 +33,7 @@ class Rung:
     Args:
         before: What is done before each turn, and not counted.
         times: How often as many units it does: the clock of a process ticks every 10 ms.
+        base: The line that it is a share of; the table's first where it names none.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Rung:
     work: Work
     before: Work | None = None
     times: int = 1
+    base: str = ""
 
 
 @asynccontextmanager
@@ -65,7 +67,8 @@ async def measured(rungs: list[Rung], count: int, rounds: int) -> list[Rate]:
         took, used = await _turn(by_name[name], units)
         wall[name].append(units / took)
         cpu[name].append(used / units * 1000)
-    return [Rate(name=n, rates=tuple(wall[n]), cpu_ms=tuple(cpu[n])) for n in by_name]
+    return [Rate(name=name, rates=tuple(wall[name]), cpu_ms=tuple(cpu[name]), base=rung.base)
+            for name, rung in by_name.items()]  # fmt: skip
 
 
 async def _turn(rung: Rung, count: int) -> tuple[float, float]:
@@ -128,22 +131,21 @@ async def whole(folder: Path, count: int, rounds: int) -> list[Rate]:
     async with ground() as (target, server, ends):
         bare = begin(plain(folder, "whole", target.port), ends)
         rungs = [Rung(name="verify and 3 bare calls, nothing kept", served=[bare],
-                      work=partial(_through, events, target, [bare]))]  # fmt: skip
+                      work=partial(through, events, target, [bare]))]  # fmt: skip
         for name, hub in (await hubs(folder, server, ends, "whole", port=target.port)).items():
-            work = partial(_through, events, target, [hub])
+            work = partial(through, events, target, [hub])
             rungs.append(Rung(name=name, served=[hub], work=work))
         one = Setting(
             store=f"sqlite:///{folder}/lane.db", port=target.port, lane="data.object.name"
         )
         laned = begin(HubServed(folder / "lane", one), ends)
         rungs.append(Rung(name=f"{SQLITE}, all in one lane", served=[laned],
-                          work=partial(_through, events, target, [laned])))  # fmt: skip
+                          work=partial(through, events, target, [laned])))  # fmt: skip
         return await measured(rungs, count, rounds)
 
 
-async def _through(
-    events: Events, target: Target, served: Sequence[Served], count: int
-) -> None:  # fmt: skip
+async def through(events: Events, target: Target, served: Sequence[Served], count: int) -> None:
+    """Send so many, and wait until each has its three calls and nothing is left to do."""
     await delivered(target, [one.port for one in served], events.signed(count))
     if isinstance(served[0], HubServed):
         await served[0].idle()
@@ -200,5 +202,5 @@ async def nodes(folder: Path, count: int, rounds: int) -> list[Rate]:
                 hub.counts_database = n == 0
                 begin(hub, ends)
             rungs.append(Rung(name=f"{many} on PostgreSQL", served=list(made),
-                              work=partial(_through, events, target, made)))  # fmt: skip
+                              work=partial(through, events, target, made)))  # fmt: skip
         return await measured(rungs, count, rounds)

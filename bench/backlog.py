@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 import time
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +32,6 @@ from store.tx import Tx
 FREE = ACCOUNTS[-1]
 CALLED = re.compile(rb'^\w+ /(\w+).*"id":"(\w+)"', re.DOTALL)
 PACE = 10  # webhooks a second, fewer than any budget allows
-BEGINNING = 1.5  # seconds not counted: the first second's worth of calls comes at once
 STEP = 0.1
 PARTS = 100  # steps of the bar
 
@@ -60,11 +60,15 @@ class Book:
             if name == FREE:
                 self.free[found[2].decode()] = at
 
-    def rate(self, name: str, within: float, orders: int) -> float:
-        """Give the calls a second of an account, of so many seconds and orders at most."""
-        begun = self.came[name][0] + BEGINNING
-        end = min(begun + within, self.came[name][:orders][-1])
-        return sum(1 for at in self.came[name] if begun <= at < end) / (end - begun)
+    def rate(self, name: str, allowed: int, within: float, orders: int) -> float:
+        """Give the calls a second of an account, of so many seconds and orders at most.
+
+        A second's worth may come at once: counted are whole ones, without the first.
+        """
+        came = self.came[name][:orders]
+        last = bisect(came, came[0] + within) - 1
+        whole = (last - allowed) // allowed * allowed
+        return whole / (came[allowed + whole] - came[allowed]) if whole > 0 else last / within
 
 
 async def drain(
@@ -76,9 +80,13 @@ async def drain(
     Args:
         calls: What the budgets of the accounts with a backlog allow in a second.
         within: Seconds after which it is left as it is; webhooks come for a minute at most.
-        orders: Jobs that wait for each account; `count` unless said.
+        orders: Jobs that wait for each account, four seconds' worth at least; `count` unless said.
     """
-    events, found, many = Events(), list[Wait | Drained](), orders or count
+    events, found, many = (
+        Events(),
+        list[Wait | Drained](),
+        max(orders or count, 4 * max(calls.values())),
+    )
     async with ground() as (target, server, ends):
         made = await hubs(folder, server, ends, "drain", port=target.port, calls=calls)
         for store, hub in made.items():
@@ -95,7 +103,7 @@ async def drain(
             found += [Wait(name=name, base=name, rounds=(alone,)),
                       Wait(name=f"{store}: beside one", base=name, rounds=(beside,))]  # fmt: skip
             for its, allowed in calls.items():
-                rate = book.rate(its, within, many)
+                rate = book.rate(its, allowed, within, many)
                 found.append(Drained(name=f"{store}: {its}", allowed=allowed, made=rate))
             hub.stop()
     return found

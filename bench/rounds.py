@@ -92,11 +92,11 @@ def base_of(rate: Rate, found: Sequence[Rate]) -> Rate:
 def shares(title: str, found: Sequence[Rate], unit: str) -> str:
     """Print cases with the CPU time of a unit, and its base's as a share of it: 1 is as cheap."""
     heads = f"{'CPU ms':>8}{'share':>7}{'median/s':>10}{'share':>7}"
-    lines = [title, f"{'':48}{heads}  least-most ({unit})"]
+    lines = [title, f"{'':50}{heads}  least-most ({unit})"]
     for rate in found:
         spread = f"{min(rate.rates):,.0f}-{max(rate.rates):,.0f}"
         base = base_of(rate, found)
         by_wall = rate.median / base.median
-        lines.append(f"{rate.name:48}{rate.cpu:8.3f}{share(base.cpu, rate.cpu):7.3f}"
+        lines.append(f"{rate.name:50}{rate.cpu:8.3f}{share(base.cpu, rate.cpu):7.3f}"
                      f"{rate.median:10,.0f}{by_wall:7.3f}  {spread}")  # fmt: skip
     return "\n".join(lines)

@@ -57,11 +57,11 @@ def waits(title: str, found: Sequence[Wait], unit: str) -> str:
     """Print what cases took, and its ratio to the first of their store."""
     by_name = {wait.name: wait for wait in found}
     head = f"{'p50':>8}{'ratio':>7}{'p99':>8}{'ratio':>7}{'p99 of all':>12}{'ratio':>7}"
-    lines = [title, f"{'':44}{head}  ms per {unit}"]
+    lines = [title, f"{'':46}{head}  ms per {unit}"]
     for wait in found:
         base = by_name[wait.base]
         pairs = [(w.middle(), w.p99(), w.whole_p99()) for w in (wait, base)]
         texts = [f"{a:.2f}".rjust(width) + f"{a / b:7.2f}"
                  for a, b, width in zip(*pairs, (8, 8, 12), strict=True)]  # fmt: skip
-        lines.append(f"{wait.name:44}{''.join(texts)}")
+        lines.append(f"{wait.name:46}{''.join(texts)}")
     return "\n".join(lines)

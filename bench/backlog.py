@@ -31,6 +31,7 @@ from store.tx import Tx
 
 FREE = ACCOUNTS[-1]
 CALLED = re.compile(rb'^\w+ /(\w+).*"id":"(\w+)"', re.DOTALL)
+FRESH = 60.0  # seconds of webhooks, at most
 PACE = 10  # webhooks a second, fewer than any budget allows
 STEP = 0.1
 PARTS = 100  # steps of the bar
@@ -82,22 +83,20 @@ async def drain(
         within: Seconds after which it is left as it is; webhooks come for a minute at most.
         orders: Jobs that wait for each account, four seconds' worth at least; `count` unless said.
     """
-    events, found, many = (
-        Events(),
-        list[Wait | Drained](),
-        max(orders or count, 4 * max(calls.values())),
-    )
+    events, found = Events(), list[Wait | Drained]()
+    many = max(orders or count, 4 * max(calls.values()))
+    fresh = min(within, FRESH)
     async with ground() as (target, server, ends):
         made = await hubs(folder, server, ends, "drain", port=target.port, calls=calls)
         for store, hub in made.items():
             name = f"{store}: no backlog"
             await delivered(target, [hub.port], events.signed(WARMING))
             await hub.idle()
-            alone = await _fresh(events, target, hub, min(within, 60), Book())
+            alone = await _fresh(events, target, hub, fresh, Book())
             await hub.idle()
             book = await _heaped(target, hub, many, calls)
             begun = time.perf_counter()
-            beside = await _fresh(events, target, hub, min(within, 60), book)
+            beside = await _fresh(events, target, hub, fresh, book)
             await _over(book, calls, many, begun + within)
             target.heard = lambda _: None
             found += [Wait(name=name, base=name, rounds=(alone,)),

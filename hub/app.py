@@ -193,7 +193,7 @@ class Hub:
                 web.get("/webhook-keys/{id}", self._serve_keys),
                 *self._health().routes(),
                 *self._scraper().routes(),
-                *public_routes(VERSION, lambda: self.config),
+                *public_routes(VERSION, lambda: self.config, lambda: self.api),
             ]
         )
         app.add_subapp("/v1", api_app(lambda: self.api))

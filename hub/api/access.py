@@ -32,6 +32,15 @@ async def let_in(api: Api, endpoint: Endpoint, request: web.Request) -> ApiKey:
     return who
 
 
+async def is_known(api: Api, request: web.Request) -> bool:
+    """Say whether a living key was sent, whatever it may do."""
+    try:
+        await _identify(api, request)
+    except Refused:
+        return False
+    return True
+
+
 def _anyone(api: Api) -> ApiKey:
     """Give what stands for a caller without a key."""
     now = api.clock.now()

@@ -8,7 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from hub.api import docs, matching, openapi, problems, quota
-from hub.api.access import let_in
+from hub.api.access import is_known, let_in
 from hub.api.carts import carts
 from hub.api.cases import cases
 from hub.api.config import config
@@ -61,15 +61,21 @@ def api_app(
     return app
 
 
-def public_routes(version: str, current: Callable[[], Config]) -> list[web.RouteDef]:
+def public_routes(
+    version: str, current: Callable[[], Config], api: Callable[[], Api]
+) -> list[web.RouteDef]:
     """Give what anyone may read, for the root: /openapi.json, /docs, /problems/<code>.
 
     Args:
-        current: Gives the configuration in force, whose events and actions are told too.
+        current: Gives the configuration in force, whose events and actions are told who has a key.
     """
+
+    async def knows(request: web.Request) -> bool:
+        return await is_known(api(), request)
+
     return [
         web.get("/problems/{code}", problems.page, name="problem"),
-        *docs.routes(partial(openapi.document, ENDPOINTS, version), current),
+        *docs.routes(partial(openapi.document, ENDPOINTS, version), current, knows),
     ]
 
 

@@ -4,7 +4,7 @@ What it says is what the document says.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from hub.model import write_json
 HERE = Path(__file__).with_name("docs")
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+VARY = {"Vary": "Authorization"}
 DEEPEST, MOST_FIELDS = 6, 500
 
 
@@ -42,22 +43,29 @@ class Held(NamedTuple):
 
 
 def routes(
-    document: Callable[[], Mapping[str, Any]], current: Callable[[], Config]
+    document: Callable[[], Mapping[str, Any]],
+    current: Callable[[], Config],
+    knows: Callable[[web.Request], Awaitable[bool]],
 ) -> list[web.RouteDef]:
     """Serve the document, the page and its style.
 
     Args:
         document: Writes the endpoints; what `current` has of events and actions is added.
+        knows: Says whether a caller sent a living key; others see only what is everywhere alike.
     """
-    written = Written(document)
+    whole, public = Written(document), Written(document, published.public)
 
-    async def openapi(_: web.Request) -> web.Response:
-        made = await asyncio.to_thread(written.of, current())
-        return web.Response(body=made.document, content_type="application/json")
+    async def made(request: web.Request) -> Texts:
+        written = whole if await knows(request) else public
+        return await asyncio.to_thread(written.of, current())
 
-    async def docs(_: web.Request) -> web.Response:
-        made = await asyncio.to_thread(written.of, current())
-        return web.Response(text=made.page, content_type="text/html", headers=HEADERS)
+    async def openapi(request: web.Request) -> web.Response:
+        body = (await made(request)).document
+        return web.Response(body=body, content_type="application/json", headers=VARY)
+
+    async def docs(request: web.Request) -> web.Response:
+        page = (await made(request)).page
+        return web.Response(text=page, content_type="text/html", headers=HEADERS | VARY)
 
     async def look(_: web.Request) -> web.Response:
         style = HERE.joinpath("style.css").read_text()
@@ -79,18 +87,27 @@ class Texts(NamedTuple):
 
 
 class Written:
-    """Writes document and page when asked; anew only where another configuration is in force."""
+    """Writes document and page when asked; anew only where another configuration is in force.
 
-    def __init__(self, document: Callable[[], Mapping[str, Any]]) -> None:
-        self._document = document
+    Args:
+        shown: Gives what of a configuration is told.
+    """
+
+    def __init__(
+        self,
+        document: Callable[[], Mapping[str, Any]],
+        shown: Callable[[Config], Config] = lambda config: config,
+    ) -> None:
+        self._document, self._shown = document, shown
         self._texts: Texts | None = None
 
     def of(self, config: Config) -> Texts:
         """Give what is served of a configuration."""
         texts = self._texts
         if texts is None or texts.config is not config:
-            whole = published.into(self._document(), config)
-            texts = Texts(config, write_json(whole), _render(whole, config))
+            shown = self._shown(config)
+            whole = published.into(self._document(), shown)
+            texts = Texts(config, write_json(whole), _render(whole, shown))
             self._texts = texts
         return texts
 

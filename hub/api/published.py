@@ -5,6 +5,7 @@ An event of the feed stands under `webhooks` too: that is what a subscriber is s
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hub.config import Config
@@ -54,6 +55,12 @@ def actions(config: Config) -> dict[str, tuple[str, Schema]]:
         for spec in connector.cls.actions().values()
         for name in [f"{connector.cls.maps_as or connector.cls.type}.{spec.name}"]
     }
+
+
+def public(config: Config) -> Config:
+    """Give what of a configuration anyone may read: the shop's events, and nothing it adds."""
+    ours = {event: data for event, data in config.known.data.items() if event.startswith("shop.")}
+    return replace(config, connectors={}, known=replace(config.known, data=ours))
 
 
 def into(document: Mapping[str, Any], config: Config) -> dict[str, Any]:

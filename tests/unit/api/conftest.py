@@ -191,7 +191,7 @@ def endpoints():
 async def client(api, endpoints, config) -> AsyncIterator[TestClient]:
     root = web.Application()
     root.add_subapp("/v1", api_app(lambda: api, *([] if endpoints is None else [endpoints])))
-    root.add_routes(public_routes("0.1.0", lambda: config))
+    root.add_routes(public_routes("0.1.0", lambda: config, lambda: api))
     async with TestClient(TestServer(root)) as made:
         yield made
 

@@ -23,8 +23,8 @@ BUYING = {"expected_total": PAID, "payment": {"connector": "pay", "method": "int
 
 
 @pytest.fixture
-async def document(client):
-    return await (await client.get("/openapi.json")).json()
+async def document(door):
+    return await (await door.get("/openapi.json")).json()
 
 
 def checks(document, schema):
@@ -48,6 +48,19 @@ async def test_every_event_of_the_shop_and_of_its_own_is_in_it(document) -> None
     assert held["event.hubspot.contact.creation"]["properties"]
     assert held["action.stripe.refund"]["properties"]["amount"]
     assert not [key for key in held if not re.fullmatch(r"[A-Za-z0-9._-]+", key)]
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+async def test_without_a_key_nothing_is_told_that_the_configuration_adds(client, doors, path):
+    names = "stripe", "hubspot", "segment", "loyalty", "newsletter"
+    told = await (await client.get(path)).text()
+    assert [name for name in names if name in told.lower()] == []
+    assert "shop.order.paid" in told
+    nobodys = {"Authorization": "Bearer hub_nobody"}
+    assert told == await (await client.get(path, headers=nobodys)).text()
+    whole = await doors["readonly"].get(path)
+    assert "stripe.refund" in await whole.text()
+    assert whole.headers["Vary"] == "Authorization"
 
 
 async def test_real_events_are_as_the_document_says(door, provider, document) -> None:

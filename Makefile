@@ -22,7 +22,7 @@ from hub.discovery import available, discover
 endef
 export WARM
 
-.PHONY: bench-check bench-peers outage help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood moves rotate ceilings roll wheel
+.PHONY: bench-check bench-peers outage help setup run demo test soak silence past reloads kills model sim check chaos bench fuzz docs lock clean flood hostile moves rotate ceilings roll wheel
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -110,6 +110,10 @@ docs: setup  ## write the generated parts of README and docs/ anew
 
 fuzz: setup  ## send a million hostile requests to every webhook verifier; ARGS="--inputs 9000000"
 	$(B)/python -m tests.webhooks.fuzz $(ARGS)
+
+hostile: setup  ## send 10,000 forged webhooks among good ones, and over 10,000 spoilt requests to the API
+	HUB_TEST_TIMES=5 $(B)/python -m pytest -q -n 0 -o timeout=1200 \
+	  tests/unit/api/test_fuzz.py tests/webhooks/test_refusals.py -k "spoilt or s22"
 
 flood: setup  ## attack a running hub with half-open connections and bombs; ARGS="--half 500 --goods 1000"
 	$(B)/python -m tests.webhooks.flood $(ARGS)

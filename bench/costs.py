@@ -31,7 +31,7 @@ OVERHEAD = 13  # bytes before what is sealed: the key's id and the nonce
 async def costs(folder: Path, count: int, rounds: int) -> list[Rate]:
     """Compare hubs on SQLite from a webhook to its three calls: nothing on, all on, all but one."""
     from bench.served import HubServed, Setting  # noqa: PLC0415 -- not where this is a program
-    from bench.whole import Rung, _through, begin, ground, measured  # noqa: PLC0415
+    from bench.whole import Rung, begin, ground, measured, through  # noqa: PLC0415
 
     cases = {"nothing on": set(FEATURES), "all on": set(), SAMPLED: set()}
     cases |= {f"all but {one}": {one} for one in FEATURES}
@@ -45,7 +45,7 @@ async def costs(folder: Path, count: int, rounds: int) -> list[Rate]:
             hub.env |= {} if "traces" in off else {"OTEL_EXPORTER_OTLP_ENDPOINT": told}
             hub.env |= ONE_IN_TEN if name == SAMPLED else {}
             begin(hub, ends)
-            work = partial(_through, events, target, [hub])
+            work = partial(through, events, target, [hub])
             rungs.append(Rung(name=name, served=[hub], work=work))
         return await measured(rungs, count, rounds)
 

@@ -34,7 +34,7 @@ def erase(
     gone as if their time to be kept was over.
 
     Args:
-        since: When they were forgotten; what the shop has told after that names nobody, and stays.
+        since: When they were forgotten; what the shop told and staff wrote after that stays.
     """
     theirs = select(orders.c.id).where(orders.c.customer_id == customer)
     mine = (carts.c.customer_id == customer) | (carts.c.email == email)
@@ -44,7 +44,9 @@ def erase(
         told &= (events.c.recorded_at < since) | (events.c.connector != SHOP)
     _erase_told(tx, told, _asked(theirs, about[2]))
     for subjects in (select(customers.c.id).where(customers.c.id == customer), *about):
-        idempotency.erase(tx, subjects)
+        idempotency.erase(tx, subjects, before=since)
+    if since is not None:
+        return
     _erase_texts(tx, theirs)
     tx.run(update(carts).where(mine).values(email=instead, **_UNNAMED, **_NOWHERE))
     named = orders.c.customer_id == customer

@@ -6,7 +6,7 @@ for a provider.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, update
@@ -89,9 +89,11 @@ def release(tx: Tx) -> int:
     return tx.run(waiting.where(idempotency.c.created_at > over).values(created_at=over))
 
 
-def erase(tx: Tx, subjects: Select[Any]) -> None:
+def erase(tx: Tx, subjects: Select[Any], *, before: datetime | None = None) -> None:
     """Take out the answers that tell of these; their keys stay taken."""
     theirs = and_(idempotency.c.subject.in_(subjects), idempotency.c.status != RUNNING)
+    if before is not None:
+        theirs &= idempotency.c.created_at <= before
     tx.run(update(idempotency).where(theirs).values(fingerprint=b"", headers=b"{}", body=b""))
 
 

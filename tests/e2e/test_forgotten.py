@@ -112,7 +112,8 @@ async def test_s29_what_comes_after_goes_with_the_hour(house) -> None:
     story = f"/v1/orders/{order['id']}?expand=payments"
     payment = (await house.shop.get(story))["payments"][0]
     back = {"amount": {"amount": 2900, "currency": "EUR"}}
-    await house.shop.make(f"/v1/payments/{payment['id']}/refunds", back)
+    paying_back = f"/v1/payments/{payment['id']}/refunds"
+    await house.shop.make(paying_back, back, key="back")
     await quiet(house)
     unsure = (await house.shop.get("/v1/jobs?state=uncertain"))["items"]
     assert [job["action"] for job in unsure] == ["send_template"]
@@ -121,6 +122,7 @@ async def test_s29_what_comes_after_goes_with_the_hour(house) -> None:
     await house.hub.rounds._keep_to_terms()
     left = await everything(house)
     assert words_in(left) == []
+    await house.shop.make(paying_back, back, key="back")  # asked after: its answer names nobody
     assert any('"status":"anonymised"' in text for text in left)  # the feed goes on telling of it
 
 

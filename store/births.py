@@ -13,11 +13,10 @@ from sqlalchemy import Text, bindparam, or_, select, text
 
 from hub.model import Job, NewJob
 from store.restored import may_call
-from store.schema import LEASE, Time, accounts, jobs
+from store.schema import Time, accounts, jobs
 from store.tx import Tx, padded
 
 FIRST = 0
-FREE: Mapping[str, Any] = dict.fromkeys(LEASE) | {"attempt": 0}
 
 
 class Births(Protocol):

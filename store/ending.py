@@ -4,13 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, case, delete, insert, select, text, update
+from sqlalchemy import Row, and_, bindparam, case, delete, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from store.schema import HEAD, Int, Time, job_history, jobs
+from store.schema import HEAD, Int, Time, jobs
 from store.tx import Tx, padded
 
-SHARED = tuple(c.name for c in job_history.columns if c.name in jobs.columns and c.name != "state")
 HEADS = ("r", "l", "u", "b")
 
 
@@ -33,20 +32,18 @@ def end(tx: Tx, endings: Sequence[Ending], *, free: bool = True) -> None:
     """
     if not endings:
         return
-    tx.run_each(_KEEP, [_ended(tx, one) for one in endings])
+    tx.ways.keep_ended(tx.connection, [_ended(one) for one in endings], at=tx.now)
     tx.run(_DROP, {"ids": padded([one.row.id for one in endings])})
     if free:
         promote(tx, [(e.row.connector, e.row.lane) for e in endings if e.row.state in HEADS])
 
 
-def _ended(tx: Tx, one: Ending) -> dict[str, Any]:
-    kept = {name: getattr(one.row, name) for name in SHARED}
-    return kept | {
+def _ended(one: Ending) -> dict[str, Any]:
+    return {
         "id": one.row.id,
         "state": one.state,
         "reason": one.reason,
         "ended_by": one.by,
-        "ended_at": tx.now,
         "ref": one.ref or one.row.ref,
     }
 
@@ -77,7 +74,6 @@ def give_head(tx: Tx, row: Row[Any]) -> None:
         return
 
 
-_KEEP = insert(job_history)
 _DROP = delete(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True, type_=Int)))
 _next = (
     select(jobs.c.id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, select
 
 from hub import crash
 from hub.model import Event, NewJob, Request, read_json, write_json
@@ -64,7 +64,7 @@ def receive(tx: Tx, receipts: Sequence[Receipt]) -> list[Received]:
            for r, f in zip(receipts, fresh, strict=True)]  # fmt: skip
     kept = [r.kept if r.kept and f[-1] else () for r, f in zip(receipts, fresh, strict=True)]
     brought = [r for r, f in zip(receipts, fresh, strict=True) if any(f)]
-    tx.run_each(insert(schema.inbox), [_request(tx, receipt) for receipt in brought])
+    tx.add(schema.inbox, [_request(tx, receipt) for receipt in brought])
     _add(tx, [(r.id, t) for r, of_it in zip(receipts, new, strict=True) for t in of_it])
     tx.enqueue(*(job for each in kept for job in each))
     crash.at("B_before")

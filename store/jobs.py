@@ -7,21 +7,19 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from hub.errors import HubError
 from hub.model import Job, NewJob
 from store import births
-from store.schema import BORN_WITH, job_history, jobs
+from store.job_columns import BORN_WITH, FREE
+from store.schema import job_history, jobs
 from store.tx import Tx, key16
 
 LIVE_STATES = {
     "w": "waiting", "r": "ready", "l": "leased", "u": "uncertain", "d": "dead", "b": "dead",
 }  # fmt: skip
 ENDED = ("done", "skipped", "cancelled")
-
-
-_KEEP = insert(job_history)
 
 
 def settled(tx: Tx, uid: str, lane: str) -> bool:
@@ -44,13 +42,13 @@ def enqueue(tx: Tx, new: Sequence[NewJob]) -> None:
         if job.uid not in alive
     ]
     _insert(tx, live)
-    tx.run_each(_KEEP, [row | {"ended_at": tx.now} for row in over])
+    tx.add(job_history, [row | {"ended_at": tx.now} for row in over])
 
 
 def _insert(tx: Tx, live: Sequence[tuple[NewJob, dict[str, Any]]]) -> None:
     """Write jobs that are to be done; those this node begins at once are born leased."""
     leases = births.granted(tx, [job for job, _ in live])
-    rows = [{**row, **leases.get(job.uid, births.FREE)} for job, row in live]
+    rows = [{**row, **leases.get(job.uid, FREE)} for job, row in live]
     leased = tx.ways.insert_jobs(tx.connection, rows)
     births.note(tx, [job for job, _ in live], leased, list(leases))
     tx.woken = tx.woken or len(leased) < len(live)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, insert, select, text, tuple_, update
+from sqlalchemy import Row, and_, bindparam, func, select, text, tuple_, update
 
 from hub import retry
 from store.ending import promote
@@ -35,7 +35,7 @@ def rescue(tx: Tx, *, all_of_them: bool = False) -> int:
     from those lost with it, and in the end it is given up.
     """
     rows = tx.rows(_ALL) if all_of_them else tx.rows(_OVER, {"now": tx.now})
-    tx.run_each(_NOTE, [_lost(tx, row) for row in rows])
+    tx.add(attempts, [_lost(tx, row) for row in rows])
     lost = _times_lost(tx, rows)
     tx.run_each(MOVE, [_taken_back(tx, row, lost[row.uid]) for row in rows])
     now = {row.uid: _state(row, lost[row.uid]) for row in rows}
@@ -104,7 +104,6 @@ _RENEW = (
     .where(jobs.c.id.in_(select(_mine.c.id)))
     .values(lease_until=bindparam("until", type_=Time))
 )
-_NOTE = insert(attempts)
 _ALL = (
     select(jobs)
     .where(text("state = 'l'"))

@@ -5,6 +5,8 @@ head cannot end unseen meanwhile. Nobody but writers of jobs ever waits for a he
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -21,16 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert
 
-from store.schema import (
-    BORN_WITH,
-    HEAD,
-    LEASE,
-    events,
-    feed_waiting,
-    job_keys,
-    jobs,
-    upserting,
-)
+from store.job_columns import BORN_WITH, ENDED_WITH, LASTING, LEASE
+from store.schema import HEAD, Time, events, feed_waiting, job_history, job_keys, jobs, upserting
 
 ROUNDS = 3
 Lane = tuple[str, str]
@@ -39,6 +33,16 @@ Rows = Sequence[Mapping[str, Any]]
 
 class Unsettled(Exception):
     """Others changed the same lanes meanwhile; the transaction is to be run again."""
+
+
+def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows, in their order."""
+    connection.execute(_inserting(table), rows)
+
+
+@cache
+def _inserting(table: Table) -> Insert:
+    return upserting(table).inline()
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> set[tuple[Any, ...]]:
@@ -121,6 +125,11 @@ def followed(connection: Connection, lanes: Sequence[Lane]) -> set[Lane]:
     return {(connector, lane) for connector, lane in connection.execute(_FOLLOWED, given)}
 
 
+def keep_ended(connection: Connection, endings: Rows, *, at: datetime) -> None:
+    """Copy jobs to history, each with what it says of its end."""
+    connection.execute(_KEEP_ENDED, _columns(endings, ENDED_WITH) | {"at": at})
+
+
 def _insert_heads(connection: Connection, rows: Rows) -> dict[str, int]:
     if not rows:
         return {}
@@ -184,6 +193,20 @@ _INSERT_HEADS = (
 _EVENT = [column.name for column in events.columns if column.name != "n"]
 _events = _from_rows(events, _EVENT).returning(events.c.n).cte("told")
 _INSERT_EVENTS = upserting(feed_waiting).from_select(["n"], select(_events.c.n))
+_ended = (
+    func.unnest(*(bindparam(name, type_=ARRAY(job_history.c[name].type)) for name in ENDED_WITH))
+    .table_valued(*ENDED_WITH)
+    .render_derived()
+)
+_KEEP_ENDED = upserting(job_history).from_select(
+    [*LASTING, *ENDED_WITH, "ended_at"],
+    select(
+        *(jobs.c[name] for name in LASTING),
+        *(_ended.c[name] for name in ENDED_WITH),
+        bindparam("at", type_=Time),
+    ).where(jobs.c.id == _ended.c.id),
+    include_defaults=False,
+)
 # A subquery by itself for each lane: EXISTS would be joined, by a walk through all that wait.
 _waiting = (
     select(jobs.c.id)

@@ -184,16 +184,6 @@ def _job_columns() -> list[Column[Any]]:
     ]
 
 
-BORN_WITH = (
-    "uid", "connector", "account", "action", "route", "event_id", "inbox_id", "lane", "prio",
-    "due_at", "created_at", "blocks", "give_up_at", "effect", "key", "payload", "mapping_hash",
-    "config_hash", "trace", "error",
-)  # fmt: skip
-"""The columns of a job that are filled when it is written, beside its state."""
-
-LEASE = ("attempt", "lease_owner", "lease_until", "first_sent_at", "held0")
-"""The columns by which a job is leased, beside its state."""
-
 HEAD = "lane IS NOT NULL AND state IN ('r','l','u','b')"
 """Who heads a lane; repeated word for word wherever the index jobs_head must be used."""
 

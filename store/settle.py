@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, bindparam, func, insert, select, text, update
+from sqlalchemy import Row, Select, bindparam, func, select, text, update
 
 from hub import crash
 from hub.circuit import Breaker
@@ -68,7 +68,7 @@ def settle(tx: Tx, dones: Sequence[Completion]) -> list[bool | Again]:
     """
     told = _fenced(tx, [done.job for done in dones])
     settled = [(d, row) for d, row in zip(dones, told, strict=True) if isinstance(row, Row)]
-    tx.run_each(_NOTE, [_attempt(done) for done, _ in settled])
+    tx.add(attempts, [_attempt(done) for done, _ in settled])
     over = [(d, row) for d, row in settled if d.state in ("done", "skipped")]
     end(tx, [Ending(row, d.state, reason=d.error, ref=d.ref) for d, row in over])
     _go_on(tx, [(d, row) for d, row in settled if d.state not in ("done", "skipped")])
@@ -175,14 +175,17 @@ def _keep_links(tx: Tx, dones: Sequence[Completion]) -> None:
 
 # -- statements, made once: making one costs as much as running it ---------------------------------
 MOVE = update(jobs).where(jobs.c.id == bindparam("this"))
-_NOTE = insert(attempts)
 _HELD = select(jobs.c.id).where(
     jobs.c.id == bindparam("this"), jobs.c.attempt == bindparam("attempt"), text("state = 'l'")
 )
+_OF_ENDED = (
+    jobs.c.id, jobs.c.uid, jobs.c.connector, jobs.c.lane, jobs.c.state, jobs.c.attempt,
+    jobs.c.blocks, jobs.c.prio, jobs.c.failures, jobs.c.first_sent_at, jobs.c.body_hash, jobs.c.ref,
+)  # fmt: skip
 _leased = jobs.c.id.in_(bindparam("ids", expanding=True, type_=Int)), text("state = 'l'")
 _SEEN = select(jobs.c.id, jobs.c.attempt).where(*_leased)
 _LOCK = {
-    patient: select(jobs)
+    patient: select(*_OF_ENDED)
     .where(*_leased)
     .order_by(jobs.c.id)
     .with_for_update(skip_locked=not patient)

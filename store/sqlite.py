@@ -2,45 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Executable,
-    Table,
-    bindparam,
-    case,
-    insert,
-    literal,
-    select,
-    text,
-)
+from sqlalchemy import Connection, Table, bindparam, select, text
 
-from store.schema import BORN_WITH, HEAD, LEASE, events, job_keys, jobs, upserting
+from store import sqlite_rows
+from store.job_columns import BORN_WITH, ENDED_WITH, FREE, LASTING, LEASE
+from store.schema import HEAD, Time, events, job_keys, jobs
 
 Rows = Sequence[Mapping[str, Any]]
-_head = jobs.alias("h")
-_lane_taken = (
-    select(literal(1))
-    .where(
-        _head.c.connector == bindparam("connector"),
-        _head.c.lane == bindparam("lane"),
-        text(HEAD),
-    )
-    .exists()
-)
-_INSERT_PLAIN = insert(jobs).inline()
-_INSERT_LANED = insert(jobs).values(
-    {name: bindparam(name, type_=jobs.c[name].type) for name in BORN_WITH}
-    | {"state": case((_lane_taken, "w"), else_="r")}
-)
-_INSERT_LEASED = insert(jobs).returning(jobs.c.uid, jobs.c.id)
-_INSERT_EVENTS = insert(events).inline()
-_INSERT_KEYS = upserting(job_keys).on_conflict_do_nothing()
 _OWNER = select(job_keys.c.uid).where(
     *(column == bindparam(column.name) for column in job_keys.primary_key)
 )
+_LAST = text("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")
 _HEADS = select(jobs.c.connector, jobs.c.lane).where(
     text(HEAD),
     text("(connector, lane) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:lanes))"),
@@ -50,82 +25,71 @@ _FOLLOWED = text(
     "SELECT value ->> 0, value ->> 1 FROM json_each(:lanes) WHERE EXISTS (SELECT 1 FROM jobs"
     " WHERE connector = value ->> 0 AND lane = value ->> 1 AND state = 'w')"
 )
+_KEEP_ENDED = text(
+    f"INSERT INTO job_history ({', '.join(LASTING)}, {', '.join(ENDED_WITH)}, ended_at)"  # noqa: S608 -- our own names
+    f" SELECT {', '.join(f'jobs.{name}' for name in LASTING)},"
+    f" {', '.join(f'value ->> {place}' for place in range(len(ENDED_WITH)))}, :at"
+    " FROM json_each(:endings) CROSS JOIN jobs ON jobs.id = value ->> 0"
+).bindparams(bindparam("at", type_=Time))
 
 
-def insert_new(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
-) -> set[tuple[Any, ...]]:
+def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows, in their order."""
+    sqlite_rows.insert(connection, table, rows)
+
+
+def insert_new(connection: Connection, table: Table, rows: Rows) -> set[tuple[Any, ...]]:
     """Insert rows whose primary key is free; give those keys."""
-    if not rows:
-        return set()
-    return {tuple(row) for row in connection.execute(_new(table), rows)}
-
-
-@cache
-def _new(table: Table) -> Executable:
-    return upserting(table).on_conflict_do_nothing().returning(*table.primary_key)
+    names = [column.name for column in table.primary_key]
+    by_key = {tuple(row[name] for name in names): row for row in rows}
+    free = by_key.keys() - sqlite_rows.taken(connection, table, list(by_key))
+    sqlite_rows.insert(connection, table, [row for key, row in by_key.items() if key in free])
+    return free
 
 
 def insert_keys(connection: Connection, rows: Rows) -> set[str]:
-    """Insert the keys of jobs that are free; give the uids of those jobs.
-
-    Seldom is one taken, and rows that are not told one by one go in several times as fast.
-    """
-    if connection.execute(_INSERT_KEYS, rows).rowcount == len(rows):
+    """Insert the keys of jobs that are free; give the uids of those jobs."""
+    told = sqlite_rows.insert(connection, job_keys, rows, more="ON CONFLICT DO NOTHING")
+    if told == len(rows):  # seldom is one taken
         return {row["uid"] for row in rows}
     owners = {connection.scalar(_OWNER, row) for row in rows}
     return {row["uid"] for row in rows} & owners
 
 
-def insert_events(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_events(connection: Connection, rows: Rows) -> None:
     """Insert events; their `n` is the feed's order."""
-    _insert(connection, _INSERT_EVENTS, rows)
+    sqlite_rows.insert(connection, events, rows)
 
 
 def insert_jobs(connection: Connection, rows: Rows) -> dict[str, int]:
-    """Insert jobs: each that has a lane looks for itself whether the lane has a head.
-
-    Those to be born leased go first, so that each is before what waits behind it.
-    """
-    leased = _free(connection, [row for row in rows if row["birth"] == "l"])
-    ids = _insert_leased(connection, list(leased.values()))
-    rest = [row for row in rows if row["uid"] not in leased]
-    _insert(connection, _INSERT_PLAIN, [_born(row, state=s) for row in rest if (s := _state(row))])
-    _insert(connection, _INSERT_LANED, [_born(row) for row in rest if not _state(row)])
-    return ids
-
-
-def _state(row: Mapping[str, Any]) -> str | None:
-    """Give the state a job is born in; None where its lane says it."""
-    if row["birth"] == "d":
-        return "d"
-    return "r" if row["lane"] is None else None
+    """Insert jobs, with the ids that come next: the first of a free lane heads it."""
+    taken = _taken(connection, rows)
+    made: list[dict[str, Any]] = []
+    for ident, row in enumerate(rows, (connection.scalar(_LAST) or 0) + 1):
+        state = row["birth"]
+        if row["lane"] is not None:
+            lane = (row["connector"], row["lane"])
+            state = "w" if lane in taken else state
+            taken.add(lane)
+        columns = (*BORN_WITH, *LEASE) if state == "l" else BORN_WITH
+        made.append(FREE | {name: row[name] for name in columns} | {"id": ident, "state": state})
+    sqlite_rows.insert(connection, jobs, made)
+    return {job["uid"]: job["id"] for job in made if job["state"] == "l"}
 
 
-def _born(row: Mapping[str, Any], **more: str) -> dict[str, Any]:
-    return {name: row[name] for name in BORN_WITH} | more
+def _taken(connection: Connection, rows: Rows) -> set[tuple[str, str]]:
+    """Give those of the jobs' lanes that have a head."""
+    lanes = {(row["connector"], row["lane"]) for row in rows if row["lane"] is not None}
+    if not lanes:
+        return set()
+    found = connection.execute(_HEADS, {"lanes": json.dumps(sorted(lanes))})
+    return {(row.connector, row.lane) for row in found}
 
 
-def _insert(connection: Connection, statement: Executable, rows: Rows) -> None:
-    if rows:
-        connection.execute(statement, rows)
-
-
-def _free(connection: Connection, rows: Rows) -> dict[str, Mapping[str, Any]]:
-    """Give those of some jobs, by uid, whose lane has no head."""
-    lanes = [(row["connector"], row["lane"]) for row in rows if row["lane"] is not None]
-    taken: set[tuple[str, str]] = set()
-    if lanes:
-        found = connection.execute(_HEADS, {"lanes": json.dumps(lanes)})
-        taken = {(row.connector, row.lane) for row in found}
-    return {row["uid"]: row for row in rows if (row["connector"], row["lane"]) not in taken}
-
-
-def _insert_leased(connection: Connection, rows: Rows) -> dict[str, int]:
-    if not rows:
-        return {}
-    made = [{name: row[name] for name in (*BORN_WITH, *LEASE)} | {"state": "l"} for row in rows]
-    return {row.uid: row.id for row in connection.execute(_INSERT_LEASED, made)}
+def keep_ended(connection: Connection, endings: Rows, *, at: datetime) -> None:
+    """Copy jobs to history, each with what it says of its end."""
+    told = json.dumps([[one[name] for name in ENDED_WITH] for one in endings])
+    connection.execute(_KEEP_ENDED, {"endings": told, "at": at})
 
 
 def followed(connection: Connection, lanes: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:

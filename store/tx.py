@@ -52,6 +52,9 @@ class Undone(Exception):
 class Ways(Protocol):
     """What SQLite and PostgreSQL do differently."""
 
+    def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> None:
+        """Insert rows, in their order; all have the columns of the first."""
+
     def insert_new(self, connection: Connection, table: Table, rows: Rows) -> set[tuple[Any, ...]]:
         """Insert rows whose primary key is free, in the order of their keys; give those keys."""
 
@@ -67,6 +70,9 @@ class Ways(Protocol):
         Returns:
             The ids of those that were born leased, by uid.
         """
+
+    def keep_ended(self, connection: Connection, endings: Rows, *, at: datetime) -> None:
+        """Copy jobs to history, each with what it says of its end: `ENDED_WITH`."""
 
     def followed(
         self, connection: Connection, lanes: Sequence[tuple[str, str]]
@@ -127,6 +133,11 @@ class Tx:
         """Execute once for each of the values, in their order."""
         if values:
             self.connection.execute(statement, values)
+
+    def add(self, table: Table, rows: Rows) -> None:
+        """Insert rows, in their order; all have the columns of the first."""
+        if rows:
+            self.ways.insert_rows(self.connection, table, rows)
 
     def rows(
         self, statement: Executable, values: Mapping[str, Any] | None = None

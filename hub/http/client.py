@@ -23,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 import aiohttp
+from aiohttp.payload import BytesPayload
 from multidict import CIMultiDict
 
 from hub import trace
@@ -264,9 +265,11 @@ class Client(Verbs):
         return words + [one.reveal().decode(errors="replace") for one in held if one.reveal()]
 
 
-def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
-    """Give a large body as a stream, which aiohttp writes in pieces."""
-    return io.BytesIO(body) if body is not None and len(body) > 1 << 20 else body
+def _payload(body: bytes | None) -> BytesPayload | io.BytesIO | None:
+    """Give a body as aiohttp would make it of bytes; a large one as a stream, written in pieces."""
+    if body is None:
+        return None
+    return io.BytesIO(body) if len(body) > 1 << 20 else BytesPayload(body)
 
 
 def _why(error: Exception) -> str:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 
 from store import claims, ending, jobs, leases, operate, pauses, postgres, settle
 from store.ending import Ending
 from store.jobs import OF_JOB
-from store.schema import accounts, job_history, job_keys
+from store.schema import accounts, job_keys
 from store.schema import jobs as rows
 
 BOTH, SERVER = ("sqlite", "postgres"), ("postgres",)
@@ -95,8 +95,8 @@ def duplicates_vanish(patch: Patch) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self.tx, name)
 
-        def run_each(self, statement: Any, values: Any) -> None:
-            self.tx.run_each(statement, [v for v in values if v["reason"] != "duplicate key"])
+        def add(self, table: Any, values: Any) -> None:
+            self.tx.add(table, [v for v in values if v["reason"] != "duplicate key"])
 
     real = jobs.enqueue
     patch.setattr(jobs, "enqueue", lambda tx, new: real(Forgetful(tx), new))
@@ -127,9 +127,8 @@ def unnoted(patch: Patch) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self.tx, name)
 
-        def run_each(self, statement: Any, values: Any) -> None:
-            if statement.is_update:
-                self.tx.run_each(statement, values)
+        def add(self, table: Any, values: Any) -> None:
+            pass
 
     real = leases.rescue
     patch.setattr(leases, "rescue", lambda tx, **how: real(Quiet(tx), **how))
@@ -200,7 +199,7 @@ def cancel_strands(patch: Patch) -> None:
         if [one.state for one in endings] != ["cancelled"]:
             real(tx, endings)
             return
-        tx.run_each(insert(job_history), [ending._ended(tx, one) for one in endings])
+        tx.ways.keep_ended(tx.connection, [ending._ended(one) for one in endings], at=tx.now)
         tx.run(delete(rows).where(rows.c.id == endings[0].row.id))
 
     real = operate.end

@@ -13,11 +13,11 @@ from hub.model import Event, Json, rfc3339
 from hub.subscribers import LATER, Subscriber, delivery
 from store import operate
 from store.audit import note
-from store.events import kept_event
+from store.events import add_event, kept_event
 from store.jobs import LIVE_STATES
 from store.reads import named
 from store.schema import DELIVERY, attempts, events, job_history, jobs
-from store.tx import Tx, add_event
+from store.tx import Tx
 
 UNDER_WAY = ("w", "r", "l", "u")
 DEAD = ("d", "b")

@@ -1,15 +1,60 @@
-"""Stored events, read as they were."""
+"""Events: stored as they are, read as they were."""
 
 from typing import Any
 
 from sqlalchemy import Row, select
 
 from hub.errors import Refused
-from hub.model import Aggregate, Event, read_json
+from hub.model import Aggregate, Event, read_json, write_json
 from store.schema import events
-from store.tx import Tx
+from store.tx import Rows, Tx
 
 
+# -- write -----------------------------------------------------------------------------------------
+def add_event(tx: Tx, event: Event, *, inbox_id: str | None = None, jobs_made: int = 0) -> None:
+    """Insert one event as it is."""
+    insert_events(tx, [row_of(tx, event, inbox_id=inbox_id, jobs_made=jobs_made)])
+
+
+def insert_events(tx: Tx, rows: Rows) -> None:
+    """Insert rows of events, in order."""
+    tx.ways.insert_events(tx.connection, rows)
+    tx.told = tx.told or bool(rows)
+
+
+def row_of(
+    tx: Tx, event: Event, *, inbox_id: str | None = None, jobs_made: int = 0
+) -> dict[str, Any]:
+    """Make the row of an event.
+
+    Args:
+        inbox_id: The request that brought it.
+        jobs_made: How many jobs its routes wrote.
+    """
+    about = event.aggregate
+    return {
+        "id": event.id,
+        "ext_id": event.ext_id,
+        "type": event.type,
+        "schema": event.schema,
+        "connector": event.connector,
+        "origin": event.origin,
+        "aggregate_type": about.type if about else None,
+        "aggregate_id": about.id if about else None,
+        "aggregate_version": about.version if about else None,
+        "sequence": event.sequence,
+        "occurred_at": event.at,
+        "recorded_at": event.recorded_at or tx.now,
+        "data": tx.seal(write_json(event.data), "events.data", event.id),
+        "inbox_id": inbox_id,
+        "job": event.job,
+        "failed": int(event.failed),
+        "causation": event.causation,
+        "jobs_made": jobs_made,
+    }
+
+
+# -- read ------------------------------------------------------------------------------------------
 def read_event(tx: Tx, row: Row[Any]) -> Event:
     """Make an event of its row, its data opened."""
     about = None

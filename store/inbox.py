@@ -12,9 +12,10 @@ from hub import crash
 from hub.model import Event, NewJob, Request, read_json, write_json
 from store import schema
 from store.crypto import Cipher
+from store.events import row_of
 from store.schema import jobs
 from store.settle import resolve_from_events
-from store.tx import Tx, add_events, key16, padded
+from store.tx import Tx, key16, padded
 
 URL = b":url"  # sealed with the headers, as HTTP/2 has it: a query may hold a token
 
@@ -87,8 +88,8 @@ def _add(tx: Tx, fresh: Sequence[tuple[str, Taken]]) -> None:
         told = jobs.c.uid.in_(padded(echoes)), jobs.c.state.in_(("l", "u"))
         tx.rows(select(jobs.c.id).where(*told).order_by(jobs.c.id).with_for_update(read=True))
         tx.afterwards.append(partial(resolve_from_events, uids=echoes))
-    add_events(tx, [(taken.event, inbox_id, len(taken.jobs)) for inbox_id, taken in fresh])
-    tx.enqueue(*(job for _, taken in fresh for job in taken.jobs))
+    rows = [row_of(tx, t.event, inbox_id=of, jobs_made=len(t.jobs)) for of, t in fresh]
+    tx.write(rows, [job for _, taken in fresh for job in taken.jobs])
 
 
 Key = tuple[str, bytes]

@@ -14,7 +14,7 @@ from hub.model import Job, NewJob
 from store import births
 from store.job_columns import BORN_WITH, FREE
 from store.schema import job_history, jobs
-from store.tx import Tx, key16
+from store.tx import Rows, Tx, key16
 
 LIVE_STATES = {
     "w": "waiting", "r": "ready", "l": "leased", "u": "uncertain", "d": "dead", "b": "dead",
@@ -30,10 +30,15 @@ def settled(tx: Tx, uid: str, lane: str) -> bool:
 
 
 # -- enqueue ---------------------------------------------------------------------------------------
-def enqueue(tx: Tx, new: Sequence[NewJob]) -> None:
-    """Write jobs in order; duplicates of a key go straight to history, the dead stay visible."""
+def enqueue(tx: Tx, new: Sequence[NewJob], told: Rows = ()) -> None:
+    """Write jobs in order; duplicates of a key go straight to history, the dead stay visible.
+
+    Args:
+        told: Rows of events to be written with them.
+    """
     rows = [(job, _values(tx, job)) for job in new]
-    own = _own_keys(tx, new)
+    own = _own_keys(tx, new, told)
+    tx.told = tx.told or bool(told)
     live = [(job, row) for job, row in rows if job.uid in own and job.state != "skipped"]
     alive = {job.uid for job, _ in live}
     over = [
@@ -54,7 +59,7 @@ def _insert(tx: Tx, live: Sequence[tuple[NewJob, dict[str, Any]]]) -> None:
     tx.woken = tx.woken or len(leased) < len(live)
 
 
-def _own_keys(tx: Tx, new: Sequence[NewJob]) -> set[str]:
+def _own_keys(tx: Tx, new: Sequence[NewJob], told: Rows) -> set[str]:
     """Take the keys that are free, each for the first job under it; give the uids of those."""
     first: dict[tuple[str, bytes], str] = {}
     for job in new:
@@ -63,7 +68,7 @@ def _own_keys(tx: Tx, new: Sequence[NewJob]) -> set[str]:
         {"connector": connector, "key16": key, "uid": uid, "seen_on": tx.now}
         for (connector, key), uid in first.items()
     ]
-    return tx.ways.insert_keys(tx.connection, rows)
+    return tx.ways.insert_keys(tx.connection, rows, told)
 
 
 def _values(tx: Tx, job: NewJob) -> dict[str, Any]:

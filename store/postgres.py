@@ -22,6 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from store.job_columns import BORN_WITH, ENDED_WITH, LASTING, LEASE
 from store.schema import HEAD, Time, events, feed_waiting, job_history, job_keys, jobs, upserting
@@ -52,23 +53,23 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> set[tuple[An
     """
     if not rows:
         return set()
-    key = [column.name for column in table.primary_key]
-    given = sorted(rows, key=lambda row: [row[name] for name in key])
-    statement = _from_rows(table, list(rows[0])).on_conflict_do_nothing()
-    found = connection.execute(statement.returning(*table.primary_key), _columns(given))
-    return {tuple(row) for row in found}
-
-
-def insert_keys(connection: Connection, rows: Rows) -> set[str]:
-    """Insert the keys of jobs that are free; give the uids of those jobs."""
-    of_key = {(row["connector"], row["key16"]): row["uid"] for row in rows}
-    return {of_key[key] for key in insert_new(connection, job_keys, rows)}
+    return {tuple(row) for row in connection.execute(_new(table), _by_key(table, rows))}
 
 
 def insert_events(connection: Connection, rows: Rows) -> None:
     """Insert events, and note each `n` for who numbers the feed."""
     if rows:
         connection.execute(_INSERT_EVENTS, _columns(rows))
+
+
+def insert_keys(connection: Connection, rows: Rows, told: Rows) -> set[str]:
+    """Insert the keys of jobs that are free, and events; give the uids of those jobs."""
+    of_key = {(row["connector"], row["key16"]): row["uid"] for row in rows}
+    if not told:
+        return {of_key[key] for key in insert_new(connection, job_keys, rows)}
+    keys = {KEY + name: values for name, values in _by_key(job_keys, rows).items()}
+    found = connection.execute(_INSERT_TOLD, _columns(told) | keys)
+    return {of_key[connector, key] for connector, key in found}
 
 
 def insert_jobs(connection: Connection, rows: Rows) -> dict[str, int]:
@@ -158,14 +159,29 @@ def _columns(rows: Rows, names: Sequence[str] | None = None) -> dict[str, list[A
     return {name: [row[name] for row in rows] for name in names or list(rows[0])}
 
 
-def _from_rows(table: Table, names: Sequence[str], **fixed: str) -> Insert:
-    """INSERT INTO table SELECT … FROM unnest(one array per column), in the order given."""
-    arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in names]
+def _by_key(table: Table, rows: Rows) -> dict[str, list[Any]]:
+    key = table.primary_key.columns.keys()
+    return _columns(sorted(rows, key=lambda row: [row[name] for name in key]))
+
+
+def _from_rows(table: Table, names: Sequence[str], *, of: str = "", **fixed: str) -> Insert:
+    """INSERT INTO table SELECT … FROM unnest(one array per column), in the order given.
+
+    Args:
+        of: Stands before the names of the arrays, where another's are in the same statement.
+    """
+    arrays = [bindparam(of + name, type_=ARRAY(table.c[name].type)) for name in names]
     rows = func.unnest(*arrays).table_valued(*names, with_ordinality="place").render_derived()
     columns = [rows.c[name] for name in names] + [literal(word) for word in fixed.values()]
     return upserting(table).from_select(
         [*names, *fixed], select(*columns).order_by(rows.c.place), include_defaults=False
     )
+
+
+@cache
+def _new(table: Table, of: str = "") -> ReturningInsert[Any]:
+    wanted = _from_rows(table, table.columns.keys(), of=of).on_conflict_do_nothing()
+    return wanted.returning(*table.primary_key)
 
 
 _lanes = (
@@ -207,6 +223,8 @@ _KEEP_ENDED = upserting(job_history).from_select(
     ).where(jobs.c.id == _ended.c.id),
     include_defaults=False,
 )
+KEY = "key_"
+_INSERT_TOLD = _new(job_keys, KEY).add_cte(_INSERT_EVENTS.cte("noted"))
 # A subquery by itself for each lane: EXISTS would be joined, by a walk through all that wait.
 _waiting = (
     select(jobs.c.id)

@@ -27,8 +27,10 @@ TRIES = 5
 AT_ONCE = 8
 # No scan of a table where an index will do, and no compiling: what a writer's statements find is
 # always few, whatever the statistics of a table say that fills and empties within seconds.
-_SETTINGS = text(
-    "SELECT set_config('lock_timeout', :wait, true), set_config('synchronous_commit', 'on', true),"
+# And whether anybody subscribes, for whom events are told: most shops have nobody to look up.
+_BEGIN = text(
+    "SELECT EXISTS (SELECT 1 FROM webhook_endpoints),"
+    " set_config('lock_timeout', :wait, true), set_config('synchronous_commit', 'on', true),"
     " set_config('idle_in_transaction_session_timeout', '10s', true),"
     " set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
 )
@@ -161,20 +163,28 @@ class PostgresWriter(Writer):
     ) -> Tx:
         alone = batch[0].kind not in self._queues
         wait = "5s" if alone or patient else "500ms"
-        await connection.execute(_SETTINGS, {"wait": wait})
-        return await connection.run_sync(partial(self._work, batch, patient=patient, alone=alone))
+        subscribed = (await connection.execute(_BEGIN, {"wait": wait})).scalar_one()
+        how = {"patient": patient, "alone": alone, "subscribed": subscribed}
+        return await connection.run_sync(partial(self._work, batch, **how))
 
     def _work(
-        self, batch: Sequence[Unit], connection: Connection, *, patient: bool, alone: bool
+        self,
+        batch: Sequence[Unit],
+        connection: Connection,
+        *,
+        patient: bool,
+        alone: bool,
+        subscribed: bool,
     ) -> Tx:
-        tx = self._tx(connection, jobs_last=True, patient=patient)
+        tx = self._tx(connection, last=True, patient=patient)
+        tx.subscribers = None if subscribed else ()
         try:
             if alone:  # what it raises takes the whole transaction back: no savepoint
                 tx.trace = batch[0].trace
                 [batch[0].result] = batch[0].many(tx, [batch[0].item])
             else:
                 apply(tx, batch)
-            tx.write_jobs()
+            tx.flush()
         except BaseException:
             tx.unbear()
             raise

@@ -92,7 +92,7 @@ def settle_with(tx: Tx, done: Completion, work: Callable[[Tx], object] | None = 
     if work is not None:
         work(tx)
     tx.enqueue(*done.jobs)
-    tx.write_jobs()
+    tx.flush()
     [settled] = settle(tx, [done])
     if settled is not True:
         raise Undone(again=settled is AGAIN)
@@ -269,7 +269,7 @@ def supersede(tx: Tx, uid: str, heir: NewJob, *, reason: str) -> bool:
         return False
     end(tx, [Ending(row, "skipped", reason=reason)], free=False)
     tx.enqueue(heir)
-    tx.write_jobs()
+    tx.flush()
     if row.lane is not None:
         give_head(tx, row)
     return True

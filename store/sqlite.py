@@ -47,10 +47,11 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> set[tuple[An
     return free
 
 
-def insert_keys(connection: Connection, rows: Rows) -> set[str]:
-    """Insert the keys of jobs that are free; give the uids of those jobs."""
-    told = sqlite_rows.insert(connection, job_keys, rows, more="ON CONFLICT DO NOTHING")
-    if told == len(rows):  # seldom is one taken
+def insert_keys(connection: Connection, rows: Rows, told: Rows) -> set[str]:
+    """Insert the keys of jobs that are free, and events; give the uids of those jobs."""
+    insert_events(connection, told)
+    taken = sqlite_rows.insert(connection, job_keys, rows, more="ON CONFLICT DO NOTHING")
+    if taken == len(rows):  # seldom is one refused
         return {row["uid"] for row in rows}
     owners = {connection.scalar(_OWNER, row) for row in rows}
     return {row["uid"] for row in rows} & owners

@@ -49,8 +49,7 @@ class Kept:
 # -- read ------------------------------------------------------------------------------------------
 def listening(tx: Tx) -> list[Subscriber]:
     """Give all subscribers, without their keys."""
-    wanted = select(table.c.id, table.c.url, table.c.types, table.c.ordered, table.c.origins)
-    return [_subscriber(row) for row in tx.rows(wanted.order_by(table.c.id))]
+    return [_subscriber(row) for row in tx.rows(_LISTENING)]
 
 
 def find(tx: Tx, ident: str) -> Subscriber | None:
@@ -211,6 +210,9 @@ def let_go(tx: Tx, *, before: datetime, reason: str, most: int) -> int:
 
 
 # -- rows ------------------------------------------------------------------------------------------
+_LISTENING = select(
+    table.c.id, table.c.url, table.c.types, table.c.ordered, table.c.origins
+).order_by(table.c.id)
 _WHOLE = select(table, accounts.c.paused_at).select_from(
     table.outerjoin(accounts, accounts.c.account == CONNECTOR + "/" + table.c.id)
 )

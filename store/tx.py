@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Table
 from sqlalchemy.sql import Executable
 
 from hub.ids import new_id
-from hub.model import Event, Job, NewJob, write_json
+from hub.model import Event, Job, NewJob
 from hub.subscribers import Subscriber, deliveries
 from store import postgres, sqlite
 from store.crypto import Cipher
@@ -58,11 +58,11 @@ class Ways(Protocol):
     def insert_new(self, connection: Connection, table: Table, rows: Rows) -> set[tuple[Any, ...]]:
         """Insert rows whose primary key is free, in the order of their keys; give those keys."""
 
-    def insert_keys(self, connection: Connection, rows: Rows) -> set[str]:
-        """Insert the keys of jobs that are free; give the uids of those jobs."""
-
     def insert_events(self, connection: Connection, rows: Rows) -> None:
         """Insert events, in order, to be told in the feed after commit."""
+
+    def insert_keys(self, connection: Connection, rows: Rows, told: Rows) -> set[str]:
+        """Insert the keys of jobs that are free, and events; give the uids of those jobs."""
 
     def insert_jobs(self, connection: Connection, rows: Rows) -> dict[str, int]:
         """Insert jobs: the first of a free lane heads it, the others wait behind its head.
@@ -89,7 +89,7 @@ class Tx:
     Args:
         now: One time for the whole transaction, aware, UTC.
         route: The pure function that writes an event's jobs (hub.routing.Router.jobs_for).
-        jobs_last: Jobs are written when `write_jobs` is called, all at once and in one order:
+        last: Events and jobs are written when `flush` is called, all at once and in one order:
             a transaction that holds rows and goes on to others must not hold lanes as well.
         patient: Wait for rows that others hold, instead of leaving them out.
         births: What may be born leased here; None: nothing.
@@ -103,18 +103,19 @@ class Tx:
         now: datetime,
         cipher: Cipher,
         route: Route,
-        jobs_last: bool = False,
+        last: bool = False,
         patient: bool = False,
         births: "Births | None" = None,
         restored_at: datetime | None = None,
     ) -> None:
         self.connection, self.now, self.cipher, self.route = connection, now, cipher, route
         self.restored_at = restored_at
-        self.jobs_last, self.patient = jobs_last, patient
+        self.last, self.patient = last, patient
         self.ways = WAYS[connection.dialect.name]
         self.woken = self.told = False
         self.afterwards: list[Callable[[Tx], object]] = []
         self.subscribers: Sequence[Subscriber] | None = None  # not read yet, or changed since
+        self._told: list[Mapping[str, Any]] = []
         self._jobs: list[NewJob] = []
         self.births = births
         self.born: list[Job] = []
@@ -153,8 +154,13 @@ class Tx:
 
     def attempt(self, work: Callable[[], Value]) -> Value:
         """Run work that may refuse: then nothing of it is kept, and the rest goes on."""
-        with self.connection.begin_nested():
-            return work()
+        told, jobs = len(self._told), len(self._jobs)
+        try:
+            with self.connection.begin_nested():
+                return work()
+        except BaseException:
+            self.drop(told, jobs)
+            raise
 
     # -- sealing -----------------------------------------------------------------------------------
     def seal(self, value: bytes, column: str, ident: str) -> bytes:
@@ -168,6 +174,8 @@ class Tx:
     # -- events and jobs ---------------------------------------------------------------------------
     def emit(self, event: Event) -> Event:
         """Store an event and, in this transaction, the jobs its routes write."""
+        from store.events import row_of  # noqa: PLC0415 -- events builds on Tx
+
         made = replace(
             event,
             at=event.at.astimezone(UTC),
@@ -176,19 +184,35 @@ class Tx:
             causation=event.causation or self.causation,
         )
         jobs = [*self.route(made, self.now), *self._deliveries(made)]
-        add_event(self, made, jobs_made=len(jobs))
-        self.enqueue(*jobs)
+        self.write([row_of(self, made, jobs_made=len(jobs))], jobs)
         return made
 
     def enqueue(self, *jobs: NewJob) -> None:
         """Write jobs; a second one of the same key ends `skipped (duplicate key)`."""
-        self._jobs += jobs
-        if not self.jobs_last:
-            self.write_jobs()
+        self.write((), jobs)
 
-    def drop_jobs(self) -> None:
-        """Forget the jobs that were put off: what wanted them was taken back."""
-        self._jobs, self.subscribers = [], None
+    def write(self, told: Rows, jobs: Sequence[NewJob]) -> None:
+        """Write events, each as a row of store.events, and jobs; see `last`."""
+        self._told += told
+        self._jobs += jobs
+        if not self.last:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the events and jobs that were put off."""
+        from store.events import insert_events  # noqa: PLC0415 -- events builds on Tx
+        from store.jobs import enqueue  # noqa: PLC0415 -- jobs builds on Tx
+
+        told, self._told, jobs, self._jobs = self._told, [], self._jobs, []
+        if jobs:
+            enqueue(self, jobs, told)
+        else:
+            insert_events(self, told)
+
+    def drop(self, told: int = 0, jobs: int = 0) -> None:
+        """Forget what was put off, all but the first: what wanted it was taken back."""
+        del self._told[told:], self._jobs[jobs:]
+        self.subscribers = None
 
     def _deliveries(self, event: Event) -> list[NewJob]:
         """Write an event's deliveries to those who subscribe as this transaction sees it."""
@@ -203,50 +227,6 @@ class Tx:
         lost, self.born = self.born[kept:], self.born[:kept]
         if self.births is not None:
             self.births.back(lost)
-
-    def write_jobs(self) -> None:
-        """Write the jobs that were put off."""
-        from store.jobs import enqueue  # noqa: PLC0415 -- jobs builds on Tx
-
-        jobs, self._jobs = self._jobs, []
-        if jobs:
-            enqueue(self, jobs)
-
-
-def add_event(tx: Tx, event: Event, *, inbox_id: str | None = None, jobs_made: int = 0) -> None:
-    """Insert one event as it is."""
-    add_events(tx, [(event, inbox_id, jobs_made)])
-
-
-def add_events(tx: Tx, told: Sequence[tuple[Event, str | None, int]]) -> None:
-    """Insert events as they are, each with the id of its request and the number of its jobs."""
-    rows = [_event_row(tx, *one) for one in told]
-    tx.ways.insert_events(tx.connection, rows)
-    tx.told = tx.told or bool(rows)
-
-
-def _event_row(tx: Tx, event: Event, inbox_id: str | None, jobs_made: int) -> dict[str, Any]:
-    about = event.aggregate
-    return {
-        "id": event.id,
-        "ext_id": event.ext_id,
-        "type": event.type,
-        "schema": event.schema,
-        "connector": event.connector,
-        "origin": event.origin,
-        "aggregate_type": about.type if about else None,
-        "aggregate_id": about.id if about else None,
-        "aggregate_version": about.version if about else None,
-        "sequence": event.sequence,
-        "occurred_at": event.at,
-        "recorded_at": event.recorded_at or tx.now,
-        "data": tx.seal(write_json(event.data), "events.data", event.id),
-        "inbox_id": inbox_id,
-        "job": event.job,
-        "failed": int(event.failed),
-        "causation": event.causation,
-        "jobs_made": jobs_made,
-    }
 
 
 def padded(values: Sequence[Value]) -> list[Value]:

@@ -182,9 +182,9 @@ def _change(tx: Tx, unit: Unit) -> None:
     try:
         with tx.connection.begin_nested():
             [unit.result] = unit.many(tx, [unit.item])
-            tx.write_jobs()
+            tx.flush()
     except (Refused, Undone) as no:
-        tx.drop_jobs()
+        tx.drop()
         tx.unbear(born)
         unit.error = no
     finally:

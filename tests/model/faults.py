@@ -70,14 +70,18 @@ def id_only(patch: Patch) -> None:
 @fault("no key is unique")
 def no_unique_key(patch: Patch) -> None:
     real = jobs._own_keys
-    patch.setattr(jobs, "_own_keys", lambda tx, new: {job.uid for job in new} | real(tx, new))
+
+    def own(tx: Any, new: Sequence[Any], told: Any) -> set[str]:
+        return {job.uid for job in new} | real(tx, new, told)
+
+    patch.setattr(jobs, "_own_keys", own)
 
 
 @fault("a key is looked up, then taken", SERVER)
 def check_then_act(patch: Patch) -> None:
-    def own(tx: Any, new: Sequence[Any]) -> set[str]:
+    def own(tx: Any, new: Sequence[Any], told: Any) -> set[str]:
         taken = {(r.connector, r.key16) for r in tx.rows(select(job_keys))}
-        real = jobs_own(tx, new)
+        real = jobs_own(tx, new, told)
         free = {j.uid for j in new if (j.connector, jobs.key16(j.key)) not in taken}
         twins = {j.uid for j in new if sum(o.key == j.key for o in new) > 1}
         return (free - twins) | real
@@ -99,7 +103,7 @@ def duplicates_vanish(patch: Patch) -> None:
             self.tx.add(table, [v for v in values if v["reason"] != "duplicate key"])
 
     real = jobs.enqueue
-    patch.setattr(jobs, "enqueue", lambda tx, new: real(Forgetful(tx), new))
+    patch.setattr(jobs, "enqueue", lambda tx, *parts: real(Forgetful(tx), *parts))
 
 
 # -- leases ----------------------------------------------------------------------------------------

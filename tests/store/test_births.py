@@ -158,7 +158,7 @@ async def test_a_second_job_of_a_key_is_no_second_lease(store, node, job) -> Non
 async def test_a_change_that_is_refused_frees_its_room(store, node, job) -> None:
     def refused(tx, _item) -> None:
         tx.enqueue(job())
-        tx.write_jobs()
+        tx.flush()
         raise Refused("no")
 
     with pytest.raises(Refused):
@@ -169,7 +169,7 @@ async def test_a_change_that_is_refused_frees_its_room(store, node, job) -> None
 async def test_a_commit_that_fails_frees_its_room(store, node, job) -> None:
     def broken(tx) -> None:
         tx.enqueue(job())
-        tx.write_jobs()
+        tx.flush()
         raise OSError("disk full")
 
     with pytest.raises(NotStored):

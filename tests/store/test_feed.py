@@ -7,8 +7,9 @@ import pytest
 from hub.clock import SystemClock
 from hub.model import Event
 from store import reads
+from store.events import add_event
 from store.store import Store
-from store.tx import Tx, add_event
+from store.tx import Tx
 
 
 def event(ident: str, at) -> Event:

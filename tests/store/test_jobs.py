@@ -10,10 +10,11 @@ from hub.clock import ManualClock
 from hub.errors import Refused
 from hub.model import Event, Job, NewJob
 from store import leases, operate, reads, schema, settle
+from store.events import add_event
 from store.links import StoredLinks
 from store.settle import Completion
 from store.store import Store
-from store.tx import Tx, add_event
+from store.tx import Tx
 
 Make = Callable[..., NewJob]
 

@@ -9,9 +9,9 @@ from sqlalchemy import insert, select
 from hub.errors import ConfigError, HubError
 from hub.model import Event
 from store import engine, moved, moving, reads, schema, shop_checks, verify
+from store.events import add_event
 from store.settle import Completion
 from store.store import Store
-from store.tx import add_event
 
 LANES = 7
 

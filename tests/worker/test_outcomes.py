@@ -7,8 +7,8 @@ import pytest
 
 from hub.model import Event
 from hub.retry import Policy, bound
+from store.events import add_event
 from store.settle import resolve_from_events
-from store.tx import add_event
 
 
 async def test_a_keyed_action_keeps_its_key_and_body_through_500_500_200(bench) -> None:

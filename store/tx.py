@@ -154,12 +154,13 @@ class Tx:
 
     def attempt(self, work: Callable[[], Value]) -> Value:
         """Run work that may refuse: then nothing of it is kept, and the rest goes on."""
-        told, jobs = len(self._told), len(self._jobs)
+        told, jobs, born = len(self._told), len(self._jobs), len(self.born)
         try:
             with self.connection.begin_nested():
                 return work()
         except BaseException:
             self.drop(told, jobs)
+            self.unbear(born)
             raise
 
     # -- sealing -----------------------------------------------------------------------------------

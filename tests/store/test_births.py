@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import select, update
 
 from hub.errors import NotStored, Refused
+from hub.model import Event
 from store import leases
-from store.schema import accounts, jobs
+from store.schema import accounts, events, jobs
 from store.settle import Completion
 
 LEASE = timedelta(seconds=60)
@@ -163,6 +164,24 @@ async def test_a_change_that_is_refused_frees_its_room(store, node, job) -> None
 
     with pytest.raises(Refused):
         await store.change(refused, None)
+    assert (node.begun, node.room, await states(store)) == ([], 3, [])
+
+
+async def test_of_a_part_that_is_refused_nothing_is_told_or_begun(store, node, job) -> None:
+    def part(tx) -> None:
+        tx.emit(Event(type="shop.order.placed", at=tx.now, data={}))
+        tx.enqueue(job())
+        raise Refused("no")
+
+    def whole(tx, _item) -> None:
+        tx.emit(Event(type="shop.order.created", at=tx.now, data={}))
+        with pytest.raises(Refused):
+            tx.attempt(lambda: part(tx))
+
+    await store.change(whole, None)
+    async with store.read() as connection:
+        told = list((await connection.execute(select(events.c.type))).scalars())
+    assert told == ["shop.order.created"]
     assert (node.begun, node.room, await states(store)) == ([], 3, [])
 
 

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -29,6 +30,19 @@ POSTGRES = "postgresql+asyncpg://USER@HOST/DATABASE"
 
 
 FAILURE = DBAPIError
+
+
+def away(error: Exception) -> bool:
+    """Say whether an error means that the store is not to be had, not that it was asked wrongly.
+
+    What the driver of PostgreSQL raises while it connects, SQLAlchemy hands on as it is.
+    """
+    if isinstance(error, DBAPIError):
+        known = isinstance(error, OperationalError | InterfaceError) or type(error) is DBAPIError
+        return known or error.connection_invalidated
+    return isinstance(error, OSError | PoolTimeout) or type(error).__module__.startswith("asyncpg.")
+
+
 QUIET: Mapping[str, Any] = {"hide_parameters": True}
 """An error of the database names no value: it ends in logs."""
 

@@ -1,16 +1,16 @@
 """A store, opened: the writer for every change, an asynchronous engine for every read."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.clock import Clock
-from hub.errors import HubError
+from hub.errors import HubError, NotStored
 from hub.model import Job, Request
 from hub.secrets import Secret
 from store import claims, engine, inbox, migrate, restored, schema, settle
@@ -175,12 +175,16 @@ class Store:
 
     # -- reading -----------------------------------------------------------------------------------
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Give a connection for reads."""
-        return self.place.reading.connect()
+        """Give a connection for reads.
+
+        Raises:
+            NotStored: The store is not to be had.
+        """
+        return _reading(self.place.reading)
 
     async def answer(self) -> None:
-        """Read nothing; raises where the store is not to be had."""
-        async with self.read() as connection:
+        """Read nothing; raises what the store does where it is not to be had."""
+        async with self.place.reading.connect() as connection:
             await connection.execute(select(1))
 
     async def kept_request(self, inbox_id: str) -> Request:
@@ -198,7 +202,7 @@ class Store:
 
     async def look(self, work: Callable[[Tx], Result]) -> Result:
         """Run reads that are written for a Tx, all on one snapshot; they cannot write."""
-        async with self.place.looking.connect() as connection:
+        async with _reading(self.place.looking) as connection:
             return await connection.run_sync(
                 lambda sync: work(
                     Tx(sync, now=self.clock.now(), cipher=self.cipher, route=self.route)
@@ -208,3 +212,14 @@ class Store:
     async def data_version(self, connection: AsyncConnection) -> int:
         """Give a number that moves when another process has written; see `alone`."""
         return await self.place.neighbours_wrote(connection)
+
+
+@asynccontextmanager
+async def _reading(way: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with way.connect() as connection:
+            yield connection
+    except Exception as error:
+        if not engine.away(error):
+            raise
+        raise NotStored(f"the store cannot be read: {type(error).__name__}") from error

@@ -33,10 +33,10 @@ async def let_in(api: Api, endpoint: Endpoint, request: web.Request) -> ApiKey:
 
 
 async def is_known(api: Api, request: web.Request) -> bool:
-    """Say whether a living key was sent, whatever it may do."""
+    """Say whether a living key was sent, whatever it may do; without a store none is known."""
     try:
         await _identify(api, request)
-    except Refused:
+    except (Refused, NotStored):
         return False
     return True
 

@@ -68,7 +68,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "internal": Kind(500, "The hub made a mistake"),
     "provider_unavailable": Kind(503, "The payment provider cannot be reached", 5),
     "overloaded": Kind(503, "The hub has no room for it now", 5),
-    "not_stored": Kind(503, "The change could not be stored", 1),
+    "not_stored": Kind(503, "The store is not to be had", 1),
 }
 _BY_STATUS = {
     404: "not_found",

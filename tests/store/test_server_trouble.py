@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import ProgrammingError
 
 from hub.clock import SystemClock
 from hub.errors import NotStored
@@ -100,6 +101,20 @@ async def test_a_crashed_server_is_met_again_and_everything_told_is_there(store,
     assert len(told) > 50
     assert told <= await noted(store)
     assert store.writer.alive()
+
+
+async def test_a_store_that_cannot_be_read_says_so_until_it_is_back(store, crashable) -> None:
+    assert await noted(store) == set()
+    with crashable.away():
+        for read in (noted(store), store.look(lambda tx: tx.rows(select(schema.audit)))):
+            with pytest.raises(NotStored, match="cannot be read"):
+                await read
+    assert await noted(store) == set()
+
+
+async def test_a_read_that_is_wrong_is_not_taken_for_a_store_away(store) -> None:
+    with pytest.raises(ProgrammingError):
+        await store.look(lambda tx: tx.rows(text("SELECT * FROM nowhere")))
 
 
 async def hears(listener: Store, teller: Store) -> bool:

@@ -211,7 +211,7 @@ async def taken_over(stage: Stage) -> None:
     """Have another hub end every job that may be ended by a hub."""
     stage.nodes.append(Node(stage.node.home.parent / "two", stage.setting))
     await asyncio.to_thread(stage.nodes[1].start)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (states := await stage.books.states())["l"] + states["r"]:
             await asyncio.sleep(0.02)
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from aiohttp import web
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError
 
 from hub import config as configuration
 from hub.app import Hub
 from hub.clock import Clock, ManualClock
 from hub.demo.ground import prepare
 from hub.doubles import application, double
+from hub.errors import NotStored
 from hub.sandbox import Double
 from hub.serving import running
 from hub.shop.vocabulary import VOCABULARY
@@ -75,7 +75,7 @@ class House:
         mine = jobs.c.lease_owner == self.hub.worker.node
         try:
             return await self.count(jobs, jobs.c.state == "l", mine)
-        except (OSError, DBAPIError):  # the store is away, so nothing begins
+        except NotStored:  # the store is away, so nothing begins
             return 0
 
 

@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from hub.trace import Field, Kind, Span
+from hub.trace import Field, Kind, Silent, Span
 
 KINDS = {"server": SpanKind.SERVER, "internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 SCOPE = InstrumentationScope("shop-hub")
@@ -64,7 +64,7 @@ class Otel:
             return self._enter(None, name, kind, fields)
         if above.trace_flags.sampled:
             return self._follow(above, name, kind, fields)
-        return Untold(above)
+        return Untold(_written(above))
 
     def _enter(
         self, above: SpanContext | None, name: str, kind: Kind, fields: Mapping[str, Field]
@@ -83,7 +83,7 @@ class Otel:
             trace_id, self._ids.generate_span_id(), False, FLAGS[flags], asked.trace_state
         )
         if not sampled:
-            return Untold(its)
+            return Untold(_written(its))
         return Told(self._finish, its, above, name, kind, said)
 
     def _follow(
@@ -143,22 +143,8 @@ class Told:
         self._finish(self)
 
 
-class Untold:
+class Untold(Silent):
     """What goes on in a trace that is not told: its name is handed on, and no more."""
-
-    __slots__ = ("traceparent",)
-
-    def __init__(self, context: SpanContext) -> None:
-        self.traceparent = _written(context)
-
-    def note(self, name: str, value: Field) -> None:
-        """Forget it."""
-
-    def fail(self, why: str) -> None:
-        """Forget it."""
-
-    def end(self) -> None:
-        """Forget it."""
 
 
 def _read(traceparent: str | None) -> SpanContext | None:

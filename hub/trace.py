@@ -47,14 +47,22 @@ class Spans(Protocol):
         """
 
 
-class _Silent:
-    traceparent = ""
+class Silent:
+    """A span that nobody is told of."""
 
-    def note(self, name: str, value: Field) -> None: ...
+    __slots__ = ("traceparent",)
 
-    def fail(self, why: str) -> None: ...
+    def __init__(self, traceparent: str = "") -> None:
+        self.traceparent = traceparent
 
-    def end(self) -> None: ...
+    def note(self, name: str, value: Field) -> None:
+        """Forget it."""
+
+    def fail(self, why: str) -> None:
+        """Forget it."""
+
+    def end(self) -> None:
+        """Forget it."""
 
 
 class _Meanwhile:
@@ -76,7 +84,7 @@ class _Meanwhile:
 
 
 _under_way: ContextVar[Span | None] = ContextVar("span", default=None)
-_NOBODY: AbstractContextManager[Span] = nullcontext(_Silent())
+_NOBODY: AbstractContextManager[Span] = nullcontext(Silent())
 _spans: Spans | None = None
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -30,6 +31,16 @@ POSTGRES = "postgresql+asyncpg://USER@HOST/DATABASE"
 
 
 FAILURE = DBAPIError
+CONNECTING = "asyncpg.exceptions"
+
+
+FILE_GONE = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
+})  # fmt: skip
+# Connection, rollback, resources, locks, an operator or the system.
+# Source: PostgreSQL 18, appendix A, classes of SQLSTATE.
+SERVER_GONE = frozenset({"08", "40", "53", "55", "57", "58"})
 
 
 def away(error: Exception) -> bool:
@@ -37,10 +48,15 @@ def away(error: Exception) -> bool:
 
     What the driver of PostgreSQL raises while it connects, SQLAlchemy hands on as it is.
     """
-    if isinstance(error, DBAPIError):
-        known = isinstance(error, OperationalError | InterfaceError) or type(error) is DBAPIError
-        return known or error.connection_invalidated
-    return isinstance(error, OSError | PoolTimeout) or type(error).__module__.startswith("asyncpg.")
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, OSError | PoolTimeout) or type(error).__module__ == CONNECTING
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    state = getattr(error.orig, "sqlstate", None)
+    if code is not None:
+        return code & 0xFF in FILE_GONE
+    if state is not None:
+        return state[:2] in SERVER_GONE
+    return error.connection_invalidated or isinstance(error, InterfaceError)
 
 
 QUIET: Mapping[str, Any] = {"hide_parameters": True}

@@ -16,11 +16,10 @@ from hub.api.problems import MEDIA_TYPE, PROBLEMS
 REF = "#/components/schemas/{model}"
 ALWAYS = (
     "unauthenticated", "forbidden", "unknown_parameter", "validation_error", "quota_exceeded",
-    "internal",
+    "internal", "not_stored",
 )  # fmt: skip
 CHANGING = (
-    "too_large", "unsupported_media_type", "request_timeout", "not_stored",
-    "overloaded",
+    "too_large", "unsupported_media_type", "request_timeout", "overloaded",
     "idempotency_key_reused", "idempotency_key_in_progress", "answer_erased",
 )  # fmt: skip
 TAKEN: Literal["validation"] = "validation"

@@ -1,13 +1,12 @@
 """Looks: reads written for a Tx, on one snapshot, that cannot write."""
 
 import asyncio
-import re
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import create_engine, func, insert, select, text
+from sqlalchemy.exc import DBAPIError
 
-from hub.errors import NotStored
-from store import schema
+from store import engine, schema
 from store.tx import Tx
 
 
@@ -26,9 +25,8 @@ async def test_a_look_sees_what_was_committed_and_leaves_its_connection_usable(s
 
 
 async def test_a_look_cannot_write(store) -> None:
-    with pytest.raises(NotStored) as refused:
+    with pytest.raises(DBAPIError, match=r"(?i)read-?\s?only"):
         await store.look(lambda tx: note(tx, "x"))
-    assert re.search(r"(?i)read-?\s?only", str(refused.value.__cause__))
     await asyncio.gather(*(store.change(note, str(n)) for n in range(40)))  # by any connection
     assert await store.look(count) == 40
 
@@ -52,3 +50,14 @@ async def test_a_look_is_on_one_snapshot(store) -> None:
     written.set()
     assert await looking == (0, 0)
     assert await store.look(count) == 1
+
+
+async def test_a_read_that_is_wrong_is_not_taken_for_a_store_away(store) -> None:
+    with pytest.raises(DBAPIError, match="nowhere"):
+        await store.look(lambda tx: tx.rows(text("SELECT * FROM nowhere")))
+
+
+def test_a_file_that_cannot_be_opened_is_a_store_away(tmp_path) -> None:
+    with pytest.raises(DBAPIError) as failed:
+        create_engine(f"sqlite:///{tmp_path}/none/hub.db").connect()
+    assert engine.away(failed.value)

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import ProgrammingError
 
 from hub.clock import SystemClock
 from hub.errors import NotStored
@@ -110,11 +109,6 @@ async def test_a_store_that_cannot_be_read_says_so_until_it_is_back(store, crash
             with pytest.raises(NotStored, match="cannot be read"):
                 await read
     assert await noted(store) == set()
-
-
-async def test_a_read_that_is_wrong_is_not_taken_for_a_store_away(store) -> None:
-    with pytest.raises(ProgrammingError):
-        await store.look(lambda tx: tx.rows(text("SELECT * FROM nowhere")))
 
 
 async def hears(listener: Store, teller: Store) -> bool:

@@ -183,7 +183,7 @@ async def test_the_hub_does_it_by_itself_day_by_day(house) -> None:
     await house.pass_by(2 * 3600, step=1800)
 
     async def compared() -> object:
-        await house.pass_by(60, step=60)  # what failed on the way is tried again
+        await house.pass_by(60, step=60)  # its hourly round may have begun to wait late
         return await cases(house)
 
     await until(compared, "the day was compared")

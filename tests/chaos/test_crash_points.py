@@ -140,7 +140,7 @@ async def stage(shared_store: str, sealed: str, home: Path, crashable: Any) -> A
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(serving())
         setting = Setting(
-            store=shared_store, key=sealed, double=ledger.url, lease="600ms", timeout="400ms"
+            store=shared_store, key=sealed, double=ledger.url, lease="1200ms", timeout="1s"
         )
         beside = await stack.enter_async_context(books(setting))
         feed = await stack.enter_async_context(Feed(setting))
@@ -201,7 +201,7 @@ async def frozen(stage: Stage, cell: Cell) -> None:
         while not stage.node.stopped():
             await asyncio.sleep(0.01)
     if stage.on_file:
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1.5)
     else:
         await taken_over(stage)
     stage.node.go_on()
@@ -273,7 +273,8 @@ async def judged(stage: Stage, cell: Cell) -> None:
     if cell.point not in ANYWHERE:
         # Committed is claimable: where the crash was late, nobody knows whether it was sent.
         claimed = cell.point == "B_after" and ids[1] in stage.unsure
-        assert [calls[one] for one in ids] == [1, 0 if claimed else again, 1], calls
+        said = "".join(node.said() for node in stage.nodes)
+        assert [calls[one] for one in ids] == [1, 0 if claimed else again, 1], said
     if cell.point not in ANYWHERE:
         assert len(stage.unsure) == (claimed or (cell.unsafe and cell.point in UNKNOWN))
     if cell.laned:  # what has no lane may be in flight together

@@ -14,6 +14,7 @@ from sqlalchemy import Row, bindparam, or_, select, text, update
 from hub import log
 from hub.circuit import STRIKES, Breaker, Circuit, halted, probed, struck, well
 from hub.model import read_json, write_json
+from store.chosen import among
 from store.schema import EPOCH, MICROSECOND, Int, accounts, jobs
 from store.tx import Tx
 
@@ -134,6 +135,6 @@ _waiting = (
 )
 _SPREAD = (
     update(jobs)
-    .where(jobs.c.id.in_(select(_waiting.c.id)))
+    .where(among(jobs.c.id, _waiting))
     .values(due_at=bindparam("base", type_=Int) + (jobs.c.id * 7919) % (SPREAD_S * 1000) * 1000)
 )

@@ -14,6 +14,7 @@ from sqlalchemy import Row, Text, bindparam, case, delete, func, select, text, u
 from hub import log
 from hub.ceiling import LOOK_BACK_DAYS, Ceiling, recipient_of
 from hub.errors import HubError
+from store.chosen import among
 from store.schema import (
     EPOCH,
     MICROSECOND,
@@ -197,6 +198,6 @@ _ready = (
 )
 _HOLD_READY = (
     update(jobs)
-    .where(jobs.c.id.in_(select(_ready.c.id)))
+    .where(among(jobs.c.id, _ready))
     .values(prio=jobs.c.prio + bindparam("away", type_=Int))
 )

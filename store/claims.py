@@ -27,6 +27,7 @@ from hub.model import Job
 from store import schema
 from store.accounts import leave_probe, on_trial, take_probe
 from store.ceilings import CeilingOf, admit
+from store.chosen import among
 from store.jobs import OF_JOB, read_job
 from store.restored import may_call
 from store.schema import MICROSECOND, accounts, jobs
@@ -230,7 +231,7 @@ _free = (
 )
 _CLAIM = (
     update(jobs)
-    .where(jobs.c.id.in_(select(_free.c.id)))
+    .where(among(jobs.c.id, _free))
     .values(
         state="l",
         attempt=jobs.c.attempt + 1,

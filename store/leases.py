@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, func, select, text, tuple_, update
 
 from hub import retry
+from store.chosen import among
 from store.ending import promote
 from store.schema import Int, Time, attempts, jobs
 from store.settle import MOVE, resolve_from_events
@@ -100,9 +101,7 @@ _mine = (
     .cte("mine")
 )
 _RENEW = (
-    update(jobs)
-    .where(jobs.c.id.in_(select(_mine.c.id)))
-    .values(lease_until=bindparam("until", type_=Time))
+    update(jobs).where(among(jobs.c.id, _mine)).values(lease_until=bindparam("until", type_=Time))
 )
 _ALL = (
     select(jobs)

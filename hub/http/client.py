@@ -138,6 +138,7 @@ class Client(Verbs):
         self._outbound, self._guard = outbound, guard
         self._timeouts = timeouts
         self._session: aiohttp.ClientSession | None = None
+        self._ready = True
 
     def attempt(
         self,
@@ -216,14 +217,15 @@ class Client(Verbs):
                 raise self._failed(error, left=trip.left) from None
 
     async def close(self) -> None:
-        """Close the connections, for good."""
+        """Close the connections, for good: whoever still holds it opens none."""
+        self._ready = False
         self._outbound.forget(self)
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     def _opened(self) -> aiohttp.ClientSession:
-        if not self._outbound.ready:
+        if not (self._ready and self._outbound.ready):
             raise HubError(f"{self.connector.name}: the way out is closed")
         if self._session is None:
             self._session = session(self._guard, self._outbound.tls)

@@ -270,6 +270,15 @@ async def test_connections_are_pooled_and_closed_in_the_end():
             await way.get("/")
 
 
+async def test_who_still_holds_a_closed_client_opens_no_connection(out):
+    async with Server(plain()) as server:
+        way = client(out, server)
+        await out.drop(way)
+        with pytest.raises(HubError, match="closed"):
+            await way.get("/")
+        assert server.connects == 0
+
+
 # -- network failures ----------------------------------------------------------------------------
 def free_port():
     with socket.socket() as probe:

@@ -29,12 +29,14 @@ class Bell:
     """Rings for other nodes and hears theirs.
 
     Args:
-        heard: Called when this node or another has written.
+        heard: Called when this node or another has written what may be claimed.
     """
 
     def __init__(self, url: URL, pool: AsyncEngine, *, heard: Callable[[], None]) -> None:
         self.url, self.pool, self.heard = url, pool, heard
+        self.at_once = pool.execution_options(isolation_level="AUTOCOMMIT")
         self._rung = asyncio.Event()
+        self._others = False  # they are to be woken
         self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -47,10 +49,11 @@ class Bell:
     def ring(self) -> None:
         """Wake this node at once, the others soon."""
         self.heard()
-        self.ring_others()
+        self._others = True
+        self._rung.set()
 
-    def ring_others(self) -> None:
-        """Wake the other nodes soon, and have new events numbered."""
+    def number(self) -> None:
+        """Have new events numbered soon; that alone wakes nobody."""
         self._rung.set()
 
     async def close(self) -> None:
@@ -68,17 +71,17 @@ class Bell:
             with suppress(TimeoutError):
                 async with asyncio.timeout(SWEEP):
                     await self._rung.wait()
-            rung = self._rung.is_set()
+            wake, self._others = self._others, False
             self._rung.clear()
             with suppress(*TROUBLE):
-                await self._ring_once(rung=rung)
+                await self._ring_once(wake=wake)
             if not self._closing:
                 await asyncio.sleep(EVERY)
 
-    async def _ring_once(self, *, rung: bool) -> None:
+    async def _ring_once(self, *, wake: bool) -> None:
         await feed.number(self.pool)
-        if rung:
-            async with self.pool.begin() as connection:
+        if wake:
+            async with self.at_once.connect() as connection:
                 await connection.execute(text(f"NOTIFY {CHANNEL}"))
 
     # -- listening ---------------------------------------------------------------------------------

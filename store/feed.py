@@ -15,14 +15,11 @@ _NUMBER = text(
     """WITH moved AS (DELETE FROM feed_waiting RETURNING n)
        INSERT INTO feed (n) SELECT n FROM moved ORDER BY n"""
 )
-_WAITING = text("SELECT 1 FROM feed_waiting LIMIT 1")
-_MINE = text("SELECT pg_try_advisory_xact_lock(:it)")
+_MINE = text("SELECT pg_try_advisory_xact_lock(:it) WHERE EXISTS (SELECT 1 FROM feed_waiting)")
 
 
 async def number(pool: AsyncEngine) -> None:
     """Give the events committed so far their places, unless another node is at it."""
     async with pool.begin() as connection:
-        if (await connection.execute(_WAITING)).first() is None:
-            return
-        if (await connection.execute(_MINE, {"it": NUMBERING})).scalar_one():
+        if (await connection.execute(_MINE, {"it": NUMBERING})).scalar():
             await connection.execute(_NUMBER)

@@ -146,7 +146,7 @@ class Server(Place):
         from store.postgres_writer import PostgresWriter  # noqa: PLC0415
 
         bell = self.bell
-        return PostgresWriter(self.pool, wake=bell.ring, ring=bell.ring_others, **parts)
+        return PostgresWriter(self.pool, wake=bell.ring, number=bell.number, **parts)
 
     async def migrating(self, work: Callable[[Connection], T]) -> T:
         """Work under the advisory lock: other nodes that start now wait, then find it done."""

@@ -60,7 +60,7 @@ class Writer(ABC):
 
     Args:
         wake: Called on the loop after a commit that made or moved jobs somebody must claim.
-        ring: Called on the loop after a commit that told events.
+        number: The same after one that told events.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Writer(ABC):
         cipher: Cipher,
         route: Route,
         wake: Callable[[], None],
-        ring: Callable[[], None] = lambda: None,
+        number: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock, self.cipher, self.route = clock, cipher, route
-        self._wake, self._ring = wake, ring
+        self._wake, self._number = wake, number
         self.births: Births | None = None
         self.restored_at: datetime | None = None
         self._loop = asyncio.get_running_loop()
@@ -158,7 +158,7 @@ class Writer(ABC):
         if tx.woken:
             self._wake()
         if tx.told:
-            self._ring()
+            self._number()
 
 
 def apply(tx: Tx, units: Sequence[Unit]) -> None:

@@ -1,15 +1,16 @@
 """PostgreSQL goes away and comes back: what was told is kept, and the store goes on by itself."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 
 from hub.clock import SystemClock
 from hub.errors import NotStored
-from hub.model import Job
+from hub.model import Event, Job
 from hub.secrets import Secret
 from store import schema
 from store.bell import CHANNEL
@@ -151,20 +152,35 @@ async def within(seconds: float, met) -> bool:
     return True
 
 
-async def test_many_commits_ring_once(store, crashable) -> None:
-    heard = 0
-
-    def count(*_: object) -> None:
-        nonlocal heard
-        heard += 1
-
-    assert await within(5, lambda: listening(crashable, store.url))
-    async with crashable.connect(store.url) as connection:
-        await connection.add_listener(CHANNEL, count)
-        await asyncio.gather(*(store.change(note, str(n)) for n in range(100)))
+@asynccontextmanager
+async def counting(server, url) -> AsyncIterator[list[object]]:
+    """Give what rang, once this node listens."""
+    heard: list[object] = []
+    assert await within(5, lambda: listening(server, url))
+    async with server.connect(url) as connection:
+        await connection.add_listener(CHANNEL, lambda *told: heard.append(told))
+        yield heard
         await asyncio.sleep(0.3)
         await connection.execute("SELECT 1")
-    assert 1 <= heard <= 10
+
+
+async def test_many_commits_ring_once(store, crashable) -> None:
+    async with counting(crashable, store.url) as heard:
+        await asyncio.gather(*(store.change(note, str(n)) for n in range(100)))
+    assert 1 <= len(heard) <= 10
+
+
+async def test_events_nobody_must_act_on_are_numbered_and_ring_for_nobody(store, crashable) -> None:
+    async def numbered() -> bool:
+        async with store.read() as connection:
+            return await connection.scalar(select(func.count(schema.feed.c.n))) == 20
+
+    async with counting(crashable, store.url) as heard:
+        for n in range(20):
+            told = Event(type="shop.told", at=store.clock.now(), data={"n": n})
+            await store.change(lambda tx, it: tx.emit(it), told)
+        assert await within(5, numbered)
+    assert heard == []
 
 
 async def test_two_connections_that_lock_crosswise_both_commit_in_the_end(store) -> None:

@@ -2,14 +2,17 @@
 
 Whether a trace is told is asked of the SDK's sampler once, where it begins or reaches the hub; all
 that follows goes by that answer. The SDK's own spans are not used: they cost several times as much.
+What is costly waits until a span is read, by whom it is sent.
 Source: opentelemetry-sdk 1.45; W3C Trace Context, level 2 (flags).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from time import time_ns
+from typing import NamedTuple
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -25,15 +28,24 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from hub.trace import Field, Kind, Silent, Span
+from hub.trace import Field, Kind, Meanwhile, Silent, Span
 
 KINDS = {"server": SpanKind.SERVER, "internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 SCOPE = InstrumentationScope("shop-hub")
 SAMPLED, RANDOM = TraceFlags.SAMPLED, TraceFlags.RANDOM_TRACE_ID
 FLAGS = tuple(TraceFlags(bits) for bits in range((SAMPLED | RANDOM) + 1))
+WRITTEN = tuple(f"-{bits:02x}" for bits in FLAGS)
+TRACE = len("00--") + 32  # characters of a traceparent before the id of the span
 UNSET, ERROR = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
 FORMAT = TraceContextTextMapPropagator()
 KEPT = 1024  # traceparents of jobs that were read
+
+
+class Above(NamedTuple):
+    """What a span follows from."""
+
+    context: SpanContext
+    traceparent: str
 
 
 class Otel:
@@ -45,90 +57,78 @@ class Otel:
     """
 
     def __init__(self, provider: TracerProvider, processor: SpanProcessor) -> None:
+        self.resource, self.processor = provider.resource, processor
         self._sampler, self._ids = provider.sampler, provider.id_generator
-        self._resource, self._processor = provider.resource, processor
         self._known = lru_cache(KEPT)(_read)
 
     def begin(
-        self, name: str, kind: Kind, parent: str | Span | None, fields: Mapping[str, Field]
+        self, name: str, kind: Kind, parent: str | Span | None, fields: dict[str, Field]
     ) -> Span:
         """Begin a span; give the parent where nothing of its trace is told."""
+        if isinstance(parent, Told):
+            return self._follow(parent, name, kind, fields)
         if isinstance(parent, Untold):
             return parent
-        if isinstance(parent, Told):
-            return self._follow(parent.context, name, kind, fields)
         traceparent = parent if isinstance(parent, str) else None
         if traceparent is None or kind == "server":
             return self._enter(_read(traceparent), name, kind, fields)
         if (above := self._known(traceparent)) is None:
             return self._enter(None, name, kind, fields)
-        if above.trace_flags.sampled:
+        if above.context.trace_flags.sampled:
             return self._follow(above, name, kind, fields)
-        return Untold(_written(above))
+        return Untold(above.traceparent)
 
-    def _enter(
-        self, above: SpanContext | None, name: str, kind: Kind, fields: Mapping[str, Field]
-    ) -> Span:
+    def _enter(self, above: Above | None, name: str, kind: Kind, fields: dict[str, Field]) -> Span:
         """Ask whether to tell of what begins here, or comes from a caller."""
-        around, said = Context(), _dotted(fields)
+        around, parent = Context(), None
         if above is None:
             trace_id, random = self._ids.generate_trace_id(), self._ids.is_trace_id_random()
         else:
-            trace_id, random = above.trace_id, above.trace_flags.random_trace_id
-            around = set_span_in_context(NonRecordingSpan(above), around)
-        asked = self._sampler.should_sample(around, trace_id, name, KINDS[kind], said)
+            parent = above.context
+            trace_id, random = parent.trace_id, parent.trace_flags.random_trace_id
+            around = set_span_in_context(NonRecordingSpan(parent), around)
+        asked = self._sampler.should_sample(around, trace_id, name, KINDS[kind], dotted(fields))
         sampled = asked.decision is Decision.RECORD_AND_SAMPLE
-        flags = (SAMPLED if sampled else 0) | (RANDOM if random else 0)
-        its = SpanContext(
-            trace_id, self._ids.generate_span_id(), False, FLAGS[flags], asked.trace_state
-        )
+        flags = FLAGS[(SAMPLED if sampled else 0) | (RANDOM if random else 0)]
+        span_id = self._ids.generate_span_id()
+        its = SpanContext(trace_id, span_id, False, flags, asked.trace_state)
         if not sampled:
             return Untold(_written(its))
-        return Told(self._finish, its, above, name, kind, said)
+        return Told(self, its, _written(its), parent, name, kind, fields)
 
     def _follow(
-        self, above: SpanContext, name: str, kind: Kind, fields: Mapping[str, Field]
+        self, above: "Above | Told", name: str, kind: Kind, fields: dict[str, Field]
     ) -> "Told":
-        its = SpanContext(
-            above.trace_id,
-            self._ids.generate_span_id(),
-            False,
-            FLAGS[above.trace_flags & (SAMPLED | RANDOM)],
-            above.trace_state,
-        )
-        return Told(self._finish, its, above, name, kind, _dotted(fields))
-
-    def _finish(self, span: "Told") -> None:
-        self._processor.on_end(
-            ReadableSpan(
-                span.name,
-                context=span.context,
-                parent=span.parent,
-                resource=self._resource,
-                attributes=span.fields,
-                kind=KINDS[span.kind],
-                status=span.status,
-                start_time=span.began,
-                end_time=time_ns(),
-                instrumentation_scope=SCOPE,
-            )
-        )
+        parent, span_id = above.context, self._ids.generate_span_id()
+        flags = FLAGS[parent.trace_flags & (SAMPLED | RANDOM)]
+        its = SpanContext(parent.trace_id, span_id, False, flags, parent.trace_state)
+        traceparent = f"{above.traceparent[:TRACE]}{span_id:016x}{WRITTEN[flags]}"
+        return Told(self, its, traceparent, parent, name, kind, fields)
 
 
-class Told:
+class Told(Meanwhile, ReadableSpan):
     """A span that is told of when it ends."""
 
     __slots__ = (
-        "_finish", "began", "context", "fields", "kind", "name", "parent", "status", "traceparent",
+        "_before", "_home", "_kind_of", "context", "end_time", "fields", "name", "parent",
+        "start_time", "status", "traceparent",
     )  # fmt: skip
+    context: SpanContext
+    parent: SpanContext | None
+    name: str
+    status: Status
+    start_time: int
+    end_time: int | None
+    instrumentation_scope, events, links = SCOPE, (), ()
+    dropped_attributes = dropped_events = dropped_links = 0
 
     def __init__(
-        self, finish: Callable[["Told"], None], context: SpanContext, parent: SpanContext | None,
+        self, home: Otel, context: SpanContext, traceparent: str, parent: SpanContext | None,
         name: str, kind: Kind, fields: dict[str, Field],
     ) -> None:  # fmt: skip
-        self._finish, self.context, self.parent = finish, context, parent
-        self.name, self.kind, self.fields, self.status = name, kind, fields, UNSET
-        self.traceparent, self.began = _written(context), time_ns()
+        self._home, self.context, self.parent, self.name = home, context, parent, name
+        self.traceparent, self._kind_of, self.fields = traceparent, kind, fields
+        self.status, self.start_time, self.end_time = UNSET, time_ns(), None
 
     def note(self, name: str, value: Field) -> None:
         """Say more of it."""
@@ -138,28 +138,49 @@ class Told:
         """Say that it came to nothing."""
         self.fields["error.type"], self.status = why, ERROR
 
-    def end(self) -> None:
-        """Say that it is over."""
-        self._finish(self)
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self.end_time = time_ns()
+        self._home.processor.on_end(self)
+
+    def get_span_context(self) -> SpanContext:
+        """Give what names it."""
+        return self.context
+
+    @property
+    def kind(self) -> SpanKind:
+        """Give the library's word for its kind."""
+        return KINDS[self._kind_of]
+
+    @property
+    def resource(self) -> Resource:
+        """Give what tells of this hub."""
+        return self._home.resource
+
+    @property
+    def attributes(self) -> Mapping[str, Field]:
+        """Give what was said of it, by the names of the conventions."""
+        return dotted(self.fields)
 
 
 class Untold(Silent):
     """What goes on in a trace that is not told: its name is handed on, and no more."""
 
 
-def _read(traceparent: str | None) -> SpanContext | None:
+def _read(traceparent: str | None) -> Above | None:
     if not traceparent:
         return None
     found = get_current_span(FORMAT.extract({"traceparent": traceparent}, Context()))
     its = found.get_span_context()
-    return its if its.is_valid else None
+    return Above(its, _written(its)) if its.is_valid else None
 
 
 def _written(its: SpanContext) -> str:
     return f"00-{its.trace_id:032x}-{its.span_id:016x}-{its.trace_flags:02x}"
 
 
-def _dotted(fields: Mapping[str, Field]) -> dict[str, Field]:
+def dotted(fields: Mapping[str, Field]) -> dict[str, Field]:
+    """Name fields as the conventions do: a keyword has no dots, so it has `__` for them."""
     return {_name(one): value for one, value in fields.items()}
 
 

@@ -5,10 +5,9 @@ query, a path with values, a header, a payload or a person.
 Source: W3C Trace Context (traceparent); OpenTelemetry semantic conventions for HTTP, stable.
 """
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 Kind = Literal["server", "internal", "client"]
 Field = str | int
@@ -27,7 +26,10 @@ class Span(Protocol):
     def fail(self, why: str) -> None:
         """Say that it came to nothing; a word of ours, never a message."""
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        """Have it be what is under way."""
+
+    def __exit__(self, *_: object) -> None:
         """Say that it is over."""
 
 
@@ -35,22 +37,34 @@ class Spans(Protocol):
     """Begins spans and tells of them when they end."""
 
     def begin(
-        self, name: str, kind: Kind, parent: str | Span | None, fields: Mapping[str, Field]
+        self, name: str, kind: Kind, parent: str | Span | None, fields: dict[str, Field]
     ) -> Span:
         """Begin one.
 
         Args:
             parent: A span of its own, or a traceparent, which may be hostile.
+            fields: What is said of it; they are its own from here on.
 
         Returns:
             The parent itself, where neither is told of.
         """
 
 
-class Silent:
-    """A span that nobody is told of."""
+class Meanwhile:
+    """Is what is under way while it is entered, once."""
 
-    __slots__ = ("traceparent",)
+    _before: Token[Span | None]
+
+    def __enter__(self) -> Self:
+        self._before = _under_way.set(self)  # type: ignore[arg-type] # whoever inherits is a Span
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _under_way.reset(self._before)
+
+
+class Silent(Meanwhile):
+    """A span that nobody is told of."""
 
     def __init__(self, traceparent: str = "") -> None:
         self.traceparent = traceparent
@@ -60,27 +74,6 @@ class Silent:
 
     def fail(self, why: str) -> None:
         """Forget it."""
-
-    def end(self) -> None:
-        """Forget it."""
-
-
-class _Meanwhile:
-    """Has a span be what is under way, and ends it."""
-
-    __slots__ = ("_before", "_span")
-    _before: Token[Span | None]
-
-    def __init__(self, span: Span) -> None:
-        self._span = span
-
-    def __enter__(self) -> Span:
-        self._before = _under_way.set(self._span)
-        return self._span
-
-    def __exit__(self, *_: object) -> None:
-        _under_way.reset(self._before)
-        self._span.end()
 
 
 _under_way: ContextVar[Span | None] = ContextVar("span", default=None)
@@ -113,4 +106,4 @@ def span(
         return _NOBODY
     above = _under_way.get()
     begun = _spans.begin(name, kind, parent or above, fields)
-    return nullcontext(begun) if begun is above else _Meanwhile(begun)
+    return nullcontext(begun) if begun is above else begun

@@ -249,7 +249,7 @@ async def test_no_query_no_header_and_no_payload_is_told(
         await called(provider, 2)
     spans = told.get_finished_spans()
     assert len(spans) >= 7
-    said = "".join(span.to_json() for span in spans)
+    said = str(ExportTraceServiceRequest.FromString(encoded(spans)))
     assert "GET none" in said
     assert its.setting.secret not in said
     assert CANARY not in said

@@ -1,12 +1,13 @@
 """Budgets that nodes share: each node holds a block of a limit's calls, and keeps within it.
 
 The blocks of one limit never add up to more than it has. A node that is gone keeps what it had
-called, for as long as the provider remembers; what it had not called is free once it is missed.
+called, for as long as the provider remembers; what it had not called is free once it is missed, or
+at once where it said that it left.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, select
@@ -15,6 +16,7 @@ from store.schema import accounts, budgets, upserting
 from store.tx import Tx, padded
 
 MISSED_AFTER = timedelta(seconds=15)
+LEFT = "left "  # before the name of a node that said so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,9 @@ def share(
     tx.rows(select(accounts.c.account).where(own).order_by(accounts.c.account).with_for_update())
     rows = tx.rows(select(budgets).where(budgets.c.account.in_(padded(names))))
     blocks = [ask.used if leaving else _block(tx, node, ask, rows, alone=alone) for ask in asks]
-    _keep(tx, node, asks, blocks)
+    _keep(tx, LEFT + node if leaving else node, asks, blocks)
+    if leaving:
+        tx.run(delete(budgets).where(budgets.c.node == node))
     _forget(tx, rows, asks)
     return blocks
 
@@ -59,13 +63,17 @@ def share(
 def _block(tx: Tx, node: str, ask: Ask, rows: Sequence[Row[Any]], *, alone: bool) -> int:
     """Give a node its part: as much as every other that lives, as far as it is free already."""
     others = [r for r in rows if (r.account, r.name) == (ask.account, ask.name) and r.node != node]
-    live = [] if alone else [r for r in others if r.at > tx.now - MISSED_AFTER]
+    live = [] if alone else [r for r in others if _lives(r, tx.now)]
     gone = [r for r in others if r not in live and r.at > tx.now - timedelta(seconds=ask.per)]
     taken = sum(r.calls for r in live) + sum(r.spent for r in gone)
     nodes = sorted([node, *(r.node for r in live)])
     fair, rest = divmod(ask.calls, len(nodes))
     part = fair + (nodes.index(node) < rest)
     return int(max(min(part, ask.calls - taken), ask.used, 0))
+
+
+def _lives(row: Row[Any], now: datetime) -> bool:
+    return row.at > now - MISSED_AFTER and not row.node.startswith(LEFT)
 
 
 def _keep(tx: Tx, node: str, asks: Sequence[Ask], blocks: Sequence[int]) -> None:

@@ -83,6 +83,18 @@ async def test_a_newcomer_gets_its_part_once_the_other_has_let_go(many, clock) -
     assert (first.gate.room(clock.now()), second.gate.room(clock.now())) == (30, 30)
 
 
+async def test_who_takes_the_place_of_a_node_that_left_gets_all_it_had(many, clock) -> None:
+    first, second = Node(many, "a", LIMIT), Node(many, "b", LIMIT)
+    await first.shares.renew(clock.now())
+    assert first.call(clock.now(), wanted=45) == 45
+    await first.shares.renew(clock.now(), leaving=True)
+    await second.shares.renew(clock.now())
+    assert second.gate.room(clock.now()) == 15
+    clock.advance(10)
+    await second.shares.renew(clock.now())
+    assert second.gate.room(clock.now()) == 60
+
+
 async def test_a_limit_smaller_than_the_nodes_are_many_still_goes_out(many, clock) -> None:
     nodes = [Node(many, f"n{n}", Limit(2, per=1)) for n in range(3)]
     for _ in range(2):

@@ -1,11 +1,12 @@
 """Which fresh jobs this node begins at once: as many as its gates have room for at this moment.
 
 Gates are the loop's; the writer asks from its own thread. So the loop offers room, the writer takes
-of the offer, and while a claim is under way, which counts on the same room, nothing is offered.
+of the offer, and while a claim is under way it has the room instead: all of it where it may find
+work, half of it elsewhere.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -51,12 +52,20 @@ class Births:
             if self._open:
                 self._offers[account] = self._room(account, now)
 
-    def shut(self, now: datetime) -> dict[str, Room]:
-        """Offer nothing any more; give the room there is beside what is kept."""
+    def shut(self, now: datetime, *, idle: Container[str] = ()) -> dict[str, Room]:
+        """Offer no more; give the room a claim has beside what is kept.
+
+        Args:
+            idle: Accounts of which it will hardly find work: half of their room is offered on.
+        """
         with self._lock:
             self._open = False
             self._offers.clear()
-            return {name: self._room(name, now) for name in self.gates}
+            rooms = {name: self._room(name, now, its.ahead) for name, its in self.gates.items()}
+            for name in list(rooms):
+                if name in idle and not rooms[name].actions:
+                    rooms[name], self._offers[name] = rooms[name].halves()
+            return rooms
 
     def kept(self) -> bool:
         """Say whether room is kept for jobs whose commit is under way."""
@@ -69,10 +78,10 @@ class Births:
             self._begin(job)
         self.back(jobs)
 
-    def _room(self, name: str, now: datetime) -> Room:
-        gate = self.gates[name]
+    def _room(self, name: str, now: datetime, ahead: float = 0.0) -> Room:
+        room = self.gates[name].rooms(now, ahead=ahead)
         kept = Counter({action: n for (of, action), n in self._kept.items() if of == name and n})
-        return gate.rooms(now).less(kept) if kept else gate.rooms(now)
+        return room.less(kept) if kept else room
 
     # -- in a transaction --------------------------------------------------------------------------
     def until(self, now: datetime) -> datetime:

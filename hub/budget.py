@@ -2,8 +2,11 @@
 
 No burst may come on top. Nodes share a limit: each may use its `share` of the calls. Answers that
 tell what is left teach it how much others have used.
+
+The provider counts a call when it arrives: after its head was sent, before its answer is here.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +16,29 @@ from hub.effects import Limit
 GRAINS = 500
 PLENTY = 1 << 30
 LATEST_RESET = 86_400.0
+ON_ITS_WAY = 0.1  # seconds by which one request may travel longer than another
+MOMENT = 0.001
+# This part of a window, or so few, go at once; what comes then evenly, but for a little haste.
+AT_ONCE, FEW = 0.25, 5
+HASTE, CATCH_UP, EVENLY_WITHIN = 1.5, 0.02, 1.0
+
+
+def arrived(sent: float | None, ended: float, *, answered: bool = True) -> float:
+    """Say by when a call has arrived: once it was answered, or has been long enough on its way.
+
+    >>> arrived(10.0, 10.02), arrived(10.0, 13.0), arrived(10.0, 10.02, answered=False)
+    (10.02, 10.1, 10.1)
+    >>> arrived(None, 13.0, answered=False)  # it never left
+    13.0
+    """
+    if sent is None:
+        return ended
+    return min(ended, sent + ON_ITS_WAY) if answered else sent + ON_ITS_WAY
 
 
 @dataclass(slots=True)
 class Spent:
-    """Calls that ended about the same time, and the most of one job among them."""
+    """Calls that arrived about the same time, and the most of one job among them."""
 
     at: float
     calls: int
@@ -26,7 +47,7 @@ class Spent:
 
 @dataclass(slots=True)
 class Budget:
-    """One limit. What was called leaves its window late: the provider saw it before it ended.
+    """One limit. What was called leaves its window late: the provider saw it before that.
 
     Attributes:
         share: How many of its calls this node may make; None: all.
@@ -40,6 +61,7 @@ class Budget:
     told: tuple[int, float] | None = None
     ended: deque[Spent] = field(default_factory=deque)
     spent: int = 0
+    even: float = 0.0
 
     @property
     def top(self) -> int:
@@ -63,13 +85,14 @@ class Budget:
             self.spent -= self.ended.popleft().calls
         return self.spent
 
-    def left(self, now: float, *, reserve: float = 0.0) -> int:
+    def left(self, now: float, *, reserve: float = 0.0, ahead: float = 0.0) -> int:
         """Say how many jobs it has room for, if each calls as often as any in the window did.
 
         Args:
             reserve: The part of the limit that is left alone.
+            ahead: Seconds from now, in which more of the window may leave.
         """
-        used = self.used(now)
+        used = self.used(now) - self._leaving(now + ahead if ahead else now)
         room = self.calls - used
         if self.told is not None and now < self.told[1]:
             room = min(room, self.told[0])
@@ -77,21 +100,31 @@ class Budget:
             room -= int(self.calls * reserve)
         return max(room, 0) // self.most
 
-    def spend(self, calls: int, now: float, *, job: bool = True) -> None:
-        """Count calls that ended at `now` (unix seconds).
+    def _leaving(self, until: float) -> int:
+        calls = 0
+        for one in self.ended:
+            if one.at > until - self.limit.per:
+                break
+            calls += one.calls
+        return calls
+
+    def spend(self, calls: int, now: float, *, job: bool = True, most: int = 0) -> None:
+        """Count calls that have arrived by `now` (unix seconds), which may be a while ago.
 
         Args:
             job: They are one job's, not what others have used.
+            most: As many as that job has made in all, where these are some of them.
         """
         if calls <= 0:
             return
         grain = self.limit.per / GRAINS
-        most = calls if job else 1
-        if self.ended and int(self.ended[-1].at / grain) == int(now / grain):
-            last = self.ended[-1]
+        most = max(calls, most) if job else 1
+        place = bisect_right(self.ended, now, key=lambda one: one.at)
+        last = self.ended[place - 1] if place else None
+        if last is not None and int(last.at / grain) == int(now / grain):
             last.at, last.calls, last.most = now, last.calls + calls, max(last.most, most)
         else:
-            self.ended.append(Spent(now, calls, most))
+            self.ended.insert(place, Spent(now, calls, most))
         self.spent += calls
         if job and self.told is not None:
             self.told = (self.told[0] - calls, self.told[1])
@@ -103,6 +136,23 @@ class Budget:
         if self.told is not None and self.told[0] <= 0 and now < self.told[1]:
             waits.append(self.told[1] - now)
         return max(waits, default=None)
+
+    def delay(self, now: float, *, calling: int) -> float:
+        """Say in how many seconds a job may begin to call, beside so many that call already.
+
+        A window's worth that goes at once comes back at once, window after window, and holds up
+        whatever else there is to do: what is more than a part of it is spread.
+        """
+        if self.left(now) <= calling:
+            return max(self.wait(now) or self.limit.per, MOMENT)
+        if self.calls == PLENTY or self.spent + calling < max(AT_ONCE * self.calls, FEW):
+            return 0.0
+        return max(self.even - CATCH_UP - now, 0.0)
+
+    def begin(self, now: float) -> None:
+        """Note that a job begins to call."""
+        gap = min(self.limit.per, EVENLY_WITHIN) / max(self.calls, 1) / HASTE
+        self.even = max(self.even, now) + gap
 
     def hear(self, headers: Mapping[str, str], now: float, *, flying: int) -> None:
         """Learn from an answer's headers: what is left there is all there is.

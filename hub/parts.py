@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hub import standins
-from hub.breaker import Gate
+from hub.breaker import AHEAD, Gate
 from hub.clock import Clock
 from hub.config import Config, standin
 from hub.config.instances import ConnectorConfig
@@ -104,6 +104,7 @@ def _account(config: Config, made: ConnectorConfig, outbound: Outbound) -> Accou
         connect_timeout=made.connect,
         total_timeout=made.total,
     )
+    actions = made.cls.actions()
     return Account(
         connector=made.cls(made.name, made.settings, client, webhook_url(config, made.name)),
         client=client,
@@ -111,10 +112,11 @@ def _account(config: Config, made: ConnectorConfig, outbound: Outbound) -> Accou
             made.concurrency,
             made.limits,
             paused=made.paused or config.outbound == "hold",
-            actions=tuple(made.cls.actions()),
+            actions=tuple(actions),
             reserve=made.reserve,
             breaker=made.breaker,
+            ahead=0.0 if any(its.effect.kind == "unsafe" for its in actions.values()) else AHEAD,
         ),
         policy=made.retry,
-        actions=made.cls.actions(),
+        actions=actions,
     )

@@ -134,7 +134,8 @@ class Attempt:
         return found
 
     def _count(self) -> None:
-        self.account.gate.called(self.http.calls, self.call.clock.now(), self.spec.name)
+        calls, now = self.http.calls, self.call.clock.now()
+        self.account.gate.called(calls, now, self.spec.name, self.http.arrived)
 
     def item(self) -> Any:
         """Read the payload as the action's input.

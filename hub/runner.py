@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from hub import crash, log, metrics, retry, trace
-from hub.breaker import Gate, Gates
+from hub.breaker import Gate, Gates, TurnedAway
 from hub.ceiling import recipient_of
 from hub.clock import Clock
 from hub.effects import Effect, unsafe, upsert
@@ -33,6 +33,9 @@ SETTLE_AGAIN = (0.2, 1.0, 5.0, 20.0)
 
 class Late(Exception):
     """The lease ended before the attempt began."""
+
+
+CUT_SHORT = (asyncio.CancelledError, Late, TurnedAway)
 
 
 class Runner:
@@ -105,7 +108,10 @@ class Runner:
     async def _call_job(self, job: Job) -> None:
         started, attempt = self.clock.now(), None
         effect = Effect(kind=job.effect)  # type: ignore[arg-type] # only our own words are stored
+        gate = self.gates[job.account]
         try:
+            await gate.turn((job.id, job.attempt), job.action, self.clock)
+            started = self.clock.now()
             ends = self._ends(job, started)
             account = await self.account_of(job)
             links = StoredLinks(self.store, job.connector)
@@ -119,8 +125,11 @@ class Runner:
             )
             effect = attempt.spec.effect
             self._may_tell(job, attempt)
-            outcome = await attempt.perform()
-        except (asyncio.CancelledError, Late) as error:
+            try:
+                outcome = await attempt.perform()
+            finally:
+                gate.over((job.id, job.attempt), job.action)
+        except CUT_SHORT as error:
             await self._settle(job, started, attempt, self._given_up(job, error, effect, attempt))
         except Exception as error:  # noqa: BLE001 -- judged: a CallError, or a bug of ours
             verdict = self._judged(error, job, effect, attempt)
@@ -300,9 +309,12 @@ class Runner:
             if gate.held is None:
                 self.log.error("account held", account=job.account, reason=verdict.hold)
             gate.held = verdict.hold
+            gate.turn_away()
         elif verdict.state == "done" and gate.held is not None:
             self.log.info("account released", account=job.account)
             gate.held = None
+        elif verdict.pause is not None:
+            gate.turn_away()
 
     def follow(self, job: Job, outcome: Outcome) -> list[NewJob]:
         """Write what a payment action's outcome means to the shop."""

@@ -46,9 +46,9 @@ class Shares:
 
 def _asks(account: str, gate: Gate, now: datetime) -> list[tuple[Ask, list[Budget]]]:
     """Say what an account's gate has used of each limit; a limit by operation counts the most."""
-    groups = [([budget], [gate.flying]) for budget in gate.budgets]
+    groups = [([budget], [gate.owed()]) for budget in gate.budgets]
     if gate.by_action:
-        flying = [gate.doing(name) for name in gate.by_action]
+        flying = [gate.owed(name) for name in gate.by_action]
         groups += [(list(its), flying) for its in zip(*gate.by_action.values(), strict=True)]
     return [
         (_ask(account, its, flying, now.timestamp()), its)

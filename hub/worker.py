@@ -40,6 +40,7 @@ class Worker:
         self._stopping = False
         self._claims = 0
         self._full: set[str] = set()  # accounts that may have work their room left lying
+        self._busy: set[str] = set()  # accounts of which the last claim found work
         self.births = Births(
             self.gates, node=self.node, lease=self.lease, ceiling_of=runner.ceiling_of,
             begin=self._begin,
@@ -71,6 +72,8 @@ class Worker:
             async with asyncio.timeout(grace.total_seconds()):
                 while self.births.kept():  # noqa: ASYNC110 -- a writer's thread says when
                     await asyncio.sleep(ON_ITS_WAY)
+        for gate in self.gates.values():
+            gate.turn_away()
         tasks = [task for _, task in self.flying()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace.total_seconds())
@@ -125,7 +128,7 @@ class Worker:
             When to look again, if nothing happens before; None means at once.
         """
         now = self.clock.now()
-        room = self.births.shut(now)
+        room = self.births.shut(now, idle=self.gates.keys() - self._busy)
         self._full = {name for name, its in room.items() if its.full()}
         claimed, upcoming = await self.store.claim(
             room,
@@ -136,12 +139,16 @@ class Worker:
         )
         for job in claimed:
             self._begin(job)
+        found = {job.account for job in claimed}
+        self._busy = found | self._full
+        for account in found:
+            self.gates[account].rest(self.clock.now())
         if claimed:
             self._claims += 1
             return None
         if not self._stopping:
             self.births.open(now)
-        waits = [w for gate in self.gates.values() if (w := gate.wait(now)) is not None]
+        waits = [w for gate in self.gates.values() if (w := gate.claims_in(now)) is not None]
         soon = [now + timedelta(seconds=s) for s in (POLL, *waits)]
         return min([*soon, upcoming] if upcoming else soon)
 
@@ -158,7 +165,7 @@ class Worker:
 
     def _begin(self, job: Job) -> None:
         crash.at("D_after")
-        self.gates[job.account].take(job.action, job.prio)
+        self.gates[job.account].take(job.action, job.prio, (job.id, job.attempt))
         task = asyncio.create_task(self._run(job))
         # By attempt: after a lost lease the same job may fly twice, and each lands for itself.
         self._flying[job.id, job.attempt] = (job, task)
@@ -166,9 +173,10 @@ class Worker:
 
     def _landed(self, job: Job) -> None:
         self._flying.pop((job.id, job.attempt), None)
-        self.gates[job.account].give(job.action, job.prio)
-        self.births.offer(job.account, self.clock.now())
-        if job.probe or job.account in self._full:
+        gate, now = self.gates[job.account], self.clock.now()
+        gate.give(job.action, job.prio, (job.id, job.attempt))
+        self.births.offer(job.account, now)
+        if job.probe or (job.account in self._full and gate.room(now, ahead=gate.ahead)):
             self.store.changed.set()
 
     async def _run(self, job: Job) -> None:

@@ -70,6 +70,11 @@ class Room:
             actions={name: max(n - taken.get(name, 0), 0) for name, n in self.actions.items()},
         )
 
+    def halves(self) -> tuple["Room", "Room"]:
+        """Share it among two who do not know of each other; the first gets what is odd."""
+        second = self.less({"": self.most - self.most // 2})
+        return self.less({"": second.most}), second
+
     def full(self) -> bool:
         """Say whether there is work it would leave lying."""
         return min(self.most, self.later, self.syncs, *self.actions.values(), 1) <= 0

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from hub import crash
+from hub.budget import arrived
 from hub.clock import Clock
 from hub.errors import Ambiguous, CallError, Retry
 from hub.http.classify import Received, clean
@@ -46,6 +47,7 @@ class AttemptHttp(Verbs):
         request_id: The provider's id of the last request, by the connector's header.
         body_hash: SHA-256 of the first write's body.
         calls: How many were made.
+        arrived: By when each had arrived, in unix seconds.
         wrote: A write left and was not refused: doing the attempt again may do it twice.
     """
 
@@ -66,6 +68,7 @@ class AttemptHttp(Verbs):
         self.request_id: str | None = None
         self.body_hash: bytes | None = None
         self.calls = 0
+        self.arrived: list[float] = []
         self.wrote = False
 
     async def send(self, ask: Ask) -> Received:
@@ -79,15 +82,18 @@ class AttemptHttp(Verbs):
         within = (self._ends - self._client.clock.now()).total_seconds()
         if within <= 0:
             raise Retry(f"{name}: no time left")
-        trip, before = Trip(), self.wrote
+        trip, before = Trip(self._client.clock), self.wrote
         self.status = None
         self.calls += 1
+        answer = None
         try:
             answer = await self._client.exchange(
                 ask, within=within, trip=trip, timeouts=self._timeouts
             )
         finally:
             self.wrote = before or (ask.writes and trip.left)
+            now = self._client.clock.now().timestamp()
+            self.arrived.append(arrived(trip.sent, now, answered=answer is not None))
         crash.at("E_after")
         self._note(answer)
         try:

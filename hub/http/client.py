@@ -169,7 +169,7 @@ class Client(Verbs):
 
     async def send(self, ask: Ask) -> Received:
         """Make the request within the connector's own time limit."""
-        return self.judge(await self.exchange(ask, within=self._timeouts[1], trip=Trip()))
+        return self.judge(await self.exchange(ask, within=self._timeouts[1], trip=Trip(self.clock)))
 
     def judge(self, answer: Received) -> Received:
         """Give a 2xx back; raise what any other answer means."""

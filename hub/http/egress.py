@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
+from hub.clock import Clock
 from hub.errors import Reject
 
 Network = IPv4Network | IPv6Network
@@ -145,15 +146,23 @@ def target(base: str, path: str) -> URL:
 
 @dataclass(slots=True)
 class Trip:
-    """How far one request came; `left` just before its head is written."""
+    """How far one request came; `left` just before its head is written.
 
+    Attributes:
+        sent: When what is known to be written last was, in unix seconds.
+    """
+
+    clock: Clock
     left: bool = False
+    sent: float | None = None
 
 
 def session(guard: Guard, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
     """Make a connector's session; needs a running loop."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_leaves)
+    # The head is kept back until the first piece of a body goes with it.
+    trace.on_request_chunk_sent.append(_leaves)
     made = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             socket_factory=guard.socket,
@@ -170,7 +179,8 @@ def session(guard: Guard, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
 
 
 async def _leaves(_: aiohttp.ClientSession, context: Any, __: Any) -> None:
-    context.trace_request_ctx.left = True
+    trip: Trip = context.trace_request_ctx
+    trip.left, trip.sent = True, trip.clock.now().timestamp()
 
 
 class _Resolver(ThreadedResolver):

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aiohttp.resolver import ThreadedResolver
 
+from hub.clock import ManualClock
 from hub.errors import Reject
 from hub.http.egress import Guard, Trip, check_url, public, session, target, web_port
 
@@ -276,7 +277,9 @@ async def test_of_several_addresses_only_the_permitted_are_tried(monkeypatch):
     monkeypatch.setattr(ThreadedResolver, "resolve", answers("10.9.9.9", "127.0.0.1", "10.8.8.8"))
     async with Canary() as canary, session(Guard(["127.0.0.0/8"], plain=True), None) as way:
         with pytest.raises(aiohttp.ClientError):
-            await way.get(f"http://mixed.example:{canary.port}/", trace_request_ctx=Trip())
+            await way.get(
+                f"http://mixed.example:{canary.port}/", trace_request_ctx=Trip(ManualClock())
+            )
     assert canary.connects == 1
 
 

@@ -69,6 +69,17 @@ async def test_no_more_fly_than_there_are_slots(bench) -> None:
     assert bench.provider.most_at_once == 4
 
 
+async def test_while_one_account_is_claimed_for_others_keep_half_their_room(bench) -> None:
+    await bench.quiet()
+    births, now = bench.worker.births, bench.clock.now()
+    room = births.shut(now, idle={"other"})
+    assert (room["toy"].most, room["other"].most) == (4, 2)
+    jobs = [bench.job("put", connector=name) for name in ("toy", "other", "other", "other")]
+    assert [births.grant(job) for job in jobs] == [False, True, True, False]
+    births.back(jobs[1:3])
+    births.open(now)
+
+
 async def test_a_budget_holds_for_them_too(bench) -> None:
     gate = bench.worker.gates["toy"]
     gate.__init__(8, (Limit(2, per=60), Limit(1, per=60, by="operation")), actions=("put", "pay"))

@@ -22,6 +22,7 @@ from store.claims import FIRST, Room
 
 KEPT_FOR_FIRST = 4  # of so many slots, one is kept for first attempts
 AHEAD = 0.25  # seconds before its turn that a job may be claimed
+PATIENCE = 2.0  # seconds that a job waits for its turn, at most
 RESTS = 0.05  # seconds from a claim that took all a budget has to the next
 Flight = tuple[int, int]  # of a job, and which attempt
 
@@ -218,14 +219,19 @@ class Gate:
     async def turn(self, flight: Flight, action: str, clock: Clock) -> None:
         """Wait until a job that is under way may call; the others' turns come after its own.
 
+        Where none is claimed ahead, none waits: it has had its room since it was claimed.
+
         Raises:
-            TurnedAway: The account was paused or held meanwhile, or the hub stops.
+            TurnedAway: The account was paused or held meanwhile, its budget shrank, the hub stops.
         """
         turned = self._turned
         async with self._door:
-            while turned == self._turned and (delay := self._delay(action, clock.now())) > 0:
+            while self.ahead and (delay := self._delay(action, clock.now())) > 0:
                 self._landed.clear()
-                await self._sooner(clock.sleep(delay))
+                if delay <= PATIENCE:
+                    await self._sooner(clock.sleep(delay))
+                if delay > PATIENCE or turned != self._turned:
+                    raise TurnedAway
             if turned != self._turned:
                 raise TurnedAway
             self._coming.pop(flight, None)

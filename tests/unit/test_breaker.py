@@ -145,16 +145,34 @@ async def test_a_backlog_goes_evenly_after_a_first_burst() -> None:
     assert busiest([at for at in its.came if at > its.came[0] + 2], 0.1) <= 25
 
 
-async def test_who_waits_for_a_turn_is_sent_back_when_the_account_is_held() -> None:
-    clock, gate = ManualClock(), Gate(8, (Limit(1, per=60),), ahead=AHEAD)
+async def second(limit: Limit, *, ahead: float = AHEAD) -> tuple[Gate, asyncio.Task[None]]:
+    """Have a job under way, and another that comes to its turn; the limit is for one."""
+    clock, gate = ManualClock(), Gate(8, (limit,), ahead=ahead)
     for flight in ((1, 1), (2, 1)):
         gate.take(flight=flight)
     await gate.turn((1, 1), "", clock)
-    waits = asyncio.create_task(gate.turn((2, 1), "", clock))
+    comes = asyncio.create_task(gate.turn((2, 1), "", clock))
     await asyncio.sleep(0)
+    return gate, comes
+
+
+async def test_who_waits_for_a_turn_is_sent_back_when_the_account_is_held() -> None:
+    gate, waits = await second(Limit(1, per=1))
+    assert not waits.done()
     gate.turn_away()
     with pytest.raises(TurnedAway):
         await waits
+
+
+async def test_who_would_wait_for_long_is_sent_back_at_once() -> None:
+    _, waits = await second(Limit(1, per=60))
+    with pytest.raises(TurnedAway):
+        await waits
+
+
+async def test_nobody_waits_where_none_is_claimed_ahead() -> None:
+    _, comes = await second(Limit(1, per=60), ahead=0)
+    await comes
 
 
 def test_a_job_that_is_being_settled_holds_its_slot_but_no_second_call() -> None:

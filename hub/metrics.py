@@ -8,6 +8,7 @@ Source: Prometheus, "Metric and label naming" and "Instrumentation" (2026).
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -108,6 +109,13 @@ config_info = _gauge(
     "config_info", "The running configuration, always 1.", "hash", "environment", "outbound"
 )
 
+# Every job asks for these: looking one up takes `labels` as long as counting. Counters and
+# histograms are never cleared, so what is kept stays the one that is scraped.
+_attempts = cache(attempts.labels)
+_attempt_seconds = cache(attempt_seconds.labels)
+_jobs_ended = cache(jobs_ended.labels)
+_delivery_seconds = cache(delivery_seconds.labels)
+
 
 def attempted(
     connector: str, action: str, outcome: str, state: str, *, took: timedelta, age: timedelta
@@ -118,12 +126,12 @@ def attempted(
         state: What became of the job.
         age: Since its birth.
     """
-    attempts.labels(connector, action, outcome).inc()
-    attempt_seconds.labels(connector, action).observe(took.total_seconds())
+    _attempts(connector, action, outcome).inc()
+    _attempt_seconds(connector, action).observe(took.total_seconds())
     if state != "ready":
-        jobs_ended.labels(connector, action, state).inc()
+        _jobs_ended(connector, action, state).inc()
     if state == "done":
-        delivery_seconds.labels(connector, action).observe(age.total_seconds())
+        _delivery_seconds(connector, action).observe(age.total_seconds())
 
 
 def refused(connector: str, reason: str) -> None:

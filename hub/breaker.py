@@ -194,7 +194,7 @@ class Gate:
 
     def calling(self, action: str | None = None) -> int:
         """Say how many of those have had their turn."""
-        coming = len(self._coming) if action is None else _of(self._coming, action)
+        coming = self.waiting() if action is None else _of(self._coming, action)
         return self.owed(action) - coming
 
     def called(
@@ -237,6 +237,10 @@ class Gate:
             self._coming.pop(flight, None)
         for budget in (*self.budgets, *self.by_action.get(action, ())):
             budget.begin(clock.now().timestamp())
+
+    def waiting(self) -> int:
+        """Say how many jobs under way have not had their turn."""
+        return len(self._coming)
 
     def turn_away(self) -> None:
         """Send back who waits for a turn."""

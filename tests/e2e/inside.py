@@ -40,7 +40,10 @@ class House:
     clock: Clock
 
     async def pass_by(self, seconds: int, *, step: int = 1) -> None:
-        """Let time pass step by step; none passes while anybody calls or is called."""
+        """Let time pass step by step; none passes while anybody calls or is called.
+
+        Who waits for a turn waits for time to pass.
+        """
         assert isinstance(self.clock, ManualClock)
         for _ in range(0, seconds, step):
             self.clock.advance(step)
@@ -67,8 +70,15 @@ class House:
         while idle < 3:
             await asyncio.sleep(0.001)
             reads = self.hub.fitted.puller.reading or self.hub.fitted.syncer.running
-            busy = self.hub.worker.flying() or reads
-            idle = 0 if busy or (idle == 2 and await self._leased()) else idle + 1
+            busy = self.calling() or reads
+            idle = 0 if busy or (idle == 2 and await self._leased() > self._waiting()) else idle + 1
+
+    def calling(self) -> int:
+        """Say how many jobs are under way beside those that wait for their turn."""
+        return len(self.hub.worker.flying()) - self._waiting()
+
+    def _waiting(self) -> int:
+        return sum(gate.waiting() for gate in self.hub.worker.gates.values())
 
     async def _leased(self) -> int:
         """Count what is committed as leased here, of which an attempt may not have begun yet."""

@@ -74,7 +74,7 @@ async def sell(house: House, numbers: Iterable[int]) -> None:
         buyers = [group.create_task(buy()) for _ in range(AT_ONCE)]
         while not all(task.done() for task in buyers):
             await asyncio.sleep(0.01)
-            if not house.hub.worker.flying():
+            if not house.calling():
                 house.clock.advance(0.2)  # budgets fill again
 
 

@@ -75,9 +75,10 @@ def _inserting(table: str, names: tuple[str, ...], count: int, more: str) -> str
 
 @cache
 def _finding(table: str, names: tuple[str, ...], count: int) -> str:
+    # Not `IN (VALUES …)`: with statistics SQLite looks up the first column and walks the rest.
     columns = ", ".join(names)
-    of_them = f"({columns}) IN (VALUES {_values(len(names), count)})"
-    return f"SELECT {columns} FROM {table} WHERE {of_them}"  # noqa: S608 -- our own names
+    asked = f"WITH asked({columns}) AS (VALUES {_values(len(names), count)})"
+    return f"{asked} SELECT {columns} FROM asked CROSS JOIN {table} USING ({columns})"  # noqa: S608 -- our own names
 
 
 def _values(columns: int, count: int) -> str:

@@ -15,7 +15,7 @@ from hub.ceiling import Ceiling
 from hub.circuit import Breaker
 from hub.ids import new_id
 from hub.model import Event, Request
-from store import leases, schema
+from store import leases, schema, sqlite_rows
 from store.accounts import spread_retries
 from store.inbox import Receipt, Taken
 from store.settle import Completion, unsure
@@ -166,3 +166,22 @@ async def test_a_lost_index_shows(filled, job, index) -> None:
         assert watch.over()[LOST[index]]
     finally:
         await filled.write(lambda tx: made.create(tx.connection))
+
+
+async def test_keys_are_looked_up_whole_whatever_is_known_of_their_table(filled, job) -> None:
+    """A connector has millions of them: its name alone finds too many."""
+    if not filled.place.alone:
+        pytest.skip("PostgreSQL inserts them and says which were new")
+    now = filled.clock.now()
+    for n in range(2):  # one of each kind, for the statistics
+        receipt = Receipt(id=new_id("inb", now), connector="mail", received_at=now,
+                          request=Request(method="POST", url="/", headers=(), body=b"%d" % n),
+                          taken=[])  # fmt: skip
+        await filled.receive(receipt)
+    await filled.write(lambda tx: tx.run(text("ANALYZE")))
+    looks = [sqlite_rows._finding("dedupe", ("connector", "key16"), n) for n in (1, 2, 64)]
+    for sql in looks:
+        driver = filled.place.writing.raw_connection()
+        plan = driver.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?")).fetchall()
+        driver.close()
+        assert any("connector=? AND key16=?" in row[3] for row in plan), plan

@@ -226,12 +226,13 @@ class Gate:
         """
         turned = self._turned
         async with self._door:
-            while self.ahead and (delay := self._delay(action, clock.now())) > 0:
-                self._landed.clear()
-                if delay <= PATIENCE:
-                    await self._sooner(clock.sleep(delay))
-                if delay > PATIENCE or turned != self._turned:
+            while self.ahead and turned == self._turned:
+                if (delay := self._delay(action, clock.now())) <= 0:
+                    break
+                if delay > PATIENCE:
                     raise TurnedAway
+                self._landed.clear()
+                await self._sooner(clock.sleep(delay))
             if turned != self._turned:
                 raise TurnedAway
             self._coming.pop(flight, None)

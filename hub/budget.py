@@ -92,7 +92,7 @@ class Budget:
             reserve: The part of the limit that is left alone.
             ahead: Seconds from now, in which more of the window may leave.
         """
-        used = self.used(now) - self._leaving(now + ahead if ahead else now)
+        used = self.used(now) - self._leaving(now + ahead)
         room = self.calls - used
         if self.told is not None and now < self.told[1]:
             room = min(room, self.told[0])

@@ -87,7 +87,7 @@ class Otel:
             parent = above.context
             trace_id, random = parent.trace_id, parent.trace_flags.random_trace_id
             around = set_span_in_context(NonRecordingSpan(parent), around)
-        asked = self._sampler.should_sample(around, trace_id, name, KINDS[kind], dotted(fields))
+        asked = self._sampler.should_sample(around, trace_id, name, KINDS[kind], _dotted(fields))
         sampled = asked.decision is Decision.RECORD_AND_SAMPLE
         flags = FLAGS[(SAMPLED if sampled else 0) | (RANDOM if random else 0)]
         span_id = self._ids.generate_span_id()
@@ -160,7 +160,7 @@ class Told(Meanwhile, ReadableSpan):
     @property
     def attributes(self) -> Mapping[str, Field]:
         """Give what was said of it, by the names of the conventions."""
-        return dotted(self.fields)
+        return _dotted(self.fields)
 
 
 class Untold(Silent):
@@ -179,7 +179,7 @@ def _written(its: SpanContext) -> str:
     return f"00-{its.trace_id:032x}-{its.span_id:016x}-{its.trace_flags:02x}"
 
 
-def dotted(fields: Mapping[str, Field]) -> dict[str, Field]:
+def _dotted(fields: Mapping[str, Field]) -> dict[str, Field]:
     """Name fields as the conventions do: a keyword has no dots, so it has `__` for them."""
     return {_name(one): value for one, value in fields.items()}
 

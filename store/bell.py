@@ -29,12 +29,14 @@ class Bell:
     """Rings for other nodes and hears theirs.
 
     Args:
+        reading: The same pool for single statements, which need no transaction but behind a pooler.
         heard: Called when this node or another has written what may be claimed.
     """
 
-    def __init__(self, url: URL, pool: AsyncEngine, *, heard: Callable[[], None]) -> None:
-        self.url, self.pool, self.heard = url, pool, heard
-        self.at_once = pool.execution_options(isolation_level="AUTOCOMMIT")
+    def __init__(
+        self, url: URL, pool: AsyncEngine, *, reading: AsyncEngine, heard: Callable[[], None]
+    ) -> None:
+        self.url, self.pool, self.reading, self.heard = url, pool, reading, heard
         self._rung = asyncio.Event()
         self._others = False  # they are to be woken
         self._closing = False
@@ -81,7 +83,7 @@ class Bell:
     async def _ring_once(self, *, wake: bool) -> None:
         await feed.number(self.pool)
         if wake:
-            async with self.at_once.connect() as connection:
+            async with self.reading.begin() as connection:
                 await connection.execute(text(f"NOTIFY {CHANNEL}"))
 
     # -- listening ---------------------------------------------------------------------------------

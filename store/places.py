@@ -136,7 +136,7 @@ class Server(Place):
         self.looking = self.pool.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        self.bell = Bell(url, self.pool, heard=changed.set)
+        self.bell = Bell(url, self.pool, reading=self.reading, heard=changed.set)
 
     def take(self) -> None:
         """Nothing to claim: any number of hubs may serve it."""

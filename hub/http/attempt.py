@@ -46,7 +46,6 @@ class AttemptHttp(Verbs):
         status: Of the last answer; None where none came.
         request_id: The provider's id of the last request, by the connector's header.
         body_hash: SHA-256 of the first write's body.
-        calls: How many were made.
         arrived: By when each had arrived, in unix seconds.
         wrote: A write left and was not refused: doing the attempt again may do it twice.
     """
@@ -67,9 +66,13 @@ class AttemptHttp(Verbs):
         self.status: int | None = None
         self.request_id: str | None = None
         self.body_hash: bytes | None = None
-        self.calls = 0
         self.arrived: list[float] = []
         self.wrote = False
+
+    @property
+    def calls(self) -> int:
+        """Give how many were made."""
+        return len(self.arrived)
 
     async def send(self, ask: Ask) -> Received:
         """Make the request within what is left of the attempt's time.
@@ -84,7 +87,6 @@ class AttemptHttp(Verbs):
             raise Retry(f"{name}: no time left")
         trip, before = Trip(self._client.clock), self.wrote
         self.status = None
-        self.calls += 1
         answer = None
         try:
             answer = await self._client.exchange(
